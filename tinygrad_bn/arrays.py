@@ -1,0 +1,95 @@
+"""The border between NumPy and the engine: data coming in, arrays locked, mistakes put in words.
+
+This file knows arrays and Python numbers, and no Tensor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FLOATS = (np.float16, np.float32, np.float64)
+
+
+def float_array(data: Any, dtype: Any = None, *, promoting: bool = False) -> npt.NDArray[Any]:
+    """Copy data into a new, locked float array.
+
+    float16, float32 and float64 stay what they are; integers and booleans become float64, or,
+    for an operand (`promoting`), the smallest float that NumPy would promote them to.
+    """
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError("a masked array would lose its mask: fill it first, as by .filled(0)")
+    wanted = None if dtype is None else float_dtype(dtype).type
+    try:
+        array = np.array(data)
+    except ValueError as error:  # ragged nested lists
+        raise ValueError(f"the data do not form an array: {error}") from None
+    kind = array.dtype.type
+    if kind not in FLOATS and array.dtype.kind not in "biu":
+        came = f"{type(data).__name__} of dtype {array.dtype}"
+        raise TypeError(f"a Tensor holds real numbers (float16, float32, float64), not {came}")
+    if wanted is not None:
+        kind = wanted
+    elif kind not in FLOATS:
+        kind = np.result_type(array.dtype, np.float16).type if promoting else np.float64
+    return lock(array.astype(kind, copy=False))
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """Check that a dtype is one that a Tensor can have."""
+    checked: np.dtype[Any] = np.dtype(dtype)
+    if checked.type not in FLOATS:
+        raise TypeError(f"dtype {checked} is not supported: use float16, float32 or float64")
+    return checked
+
+
+def lock(data: Any) -> npt.NDArray[Any]:
+    """Make an array read-only, so that no value can change between forward and backward."""
+    array: npt.NDArray[Any] = data if isinstance(data, np.ndarray) else np.asarray(data)
+    array.setflags(write=False)
+    return array
+
+
+def frozen(index: Any) -> Any:
+    """Copy the arrays of an index: the caller may change his before the backward pass."""
+    if isinstance(index, tuple):
+        return tuple(frozen(i) for i in index)
+    if isinstance(index, list | np.ndarray):
+        array = np.array(index)
+        return lock(array.astype(int) if array.size == 0 else array)
+    if hasattr(index, "__apply_primitive__"):
+        raise TypeError("a Tensor cannot be an index: use an integer or boolean NumPy array")
+    return index
+
+
+def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
+    """Give axes as a tuple counted from the front; None means all of them."""
+    if axis is None:
+        return tuple(range(ndim))
+    try:
+        axes = tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
+    except np.exceptions.AxisError:
+        there = f"there are axes {-ndim} to {ndim - 1}" if ndim else "a single number has no axis"
+        raise ValueError(f"{caller}: axis {axis} of an array of {ndim} dimensions: {there}") from None
+    except ValueError:
+        raise ValueError(f"{caller}: axis {axis} names an axis twice") from None
+    return axes
+
+
+def mismatch(name: str, values: tuple[Any, ...], error: Exception) -> str:
+    """Say what went wrong when a primitive's NumPy function refused its operands."""
+    shapes = [np.shape(value) for value in values]
+    message = f"{name} of {' and '.join(map(str, shapes))}: "
+    if name == "matmul":
+        return message + (
+            "the last axis of the first must be as long as the last but one (or only) axis of "
+            "the second, and the axes before them must broadcast"
+        )
+    if "broadcast" in str(error):
+        return message + (
+            "these shapes do not broadcast; aligned at the right, the axes must be equal or 1: "
+            "reshape or transpose one of them"
+        )
+    return message + str(error)

@@ -1,0 +1,208 @@
+"""The reverse pass: from what was recorded to gradients.
+
+A graph is made of tensors that remember the primitive, the inputs and the values that made them.
+The pass walks it once from the output back, hands each tensor's cotangent to the rules of its
+primitive, and adds up what arrives. It knows no single rule, and of a Tensor only what
+``Recorded`` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from .primitives import Array, Primitive
+from .recording import MODE, Scope, enable_grad, raise_if_not_finite
+
+
+class Recorded(Protocol):
+    """What the reverse pass reads of a Tensor, and the two ways in which it asks for one."""
+
+    requires_grad: bool
+    grad: Any
+    op: Primitive | None
+    inputs: tuple[Any, ...]  # the tensors that it was made from
+    values: tuple[Any, ...]  # what they held: arrays, or plain Python numbers
+    params: dict[str, Any]
+    made_in: Scope | None
+    made_at: str | None
+
+    @property
+    def data(self) -> Any: ...
+    def inputs_as_they_were(self) -> list[Any]: ...
+    def constant(self, data: Any) -> Any: ...
+    def wrap(self, array: Any, requires_grad: bool) -> Any: ...
+
+
+T = TypeVar("T", bound=Recorded)
+
+
+def topological_order(output: T) -> list[T]:
+    """List everything that `output` was made from, and itself: inputs before results."""
+    order: list[T] = []
+    seen: set[int] = set()
+    stack: list[tuple[T, bool]] = [(output, False)]
+    while stack:  # not recursive: a graph may be a million operations deep
+        tensor, inputs_are_listed = stack.pop()
+        if inputs_are_listed:
+            order.append(tensor)
+        elif id(tensor) not in seen:
+            seen.add(id(tensor))
+            stack.append((tensor, True))
+            stack.extend((source, False) for source in reversed(tensor.inputs))
+    return order
+
+
+def fit(g: Array, value: Array) -> Array:
+    """Undo broadcasting and promotion: give the cotangent the shape and dtype of its value.
+
+    Where the forward pass repeated a value, every copy has a cotangent, and the value's own is
+    their sum.
+    """
+    if g.shape != value.shape:
+        added = g.ndim - value.ndim
+        repeated = [i for i, n in enumerate(value.shape) if n == 1 and g.shape[added + i] != 1]
+        axes = (*range(added), *(added + i for i in repeated))
+        g = np.add.reduce(g, axis=axes).reshape(value.shape)
+    return g if g.dtype == value.dtype else g.astype(value.dtype)
+
+
+def reverse_pass(
+    output: T, cotangent: Array, wanted: Iterable[T] | None = None, *, create_graph: bool = False
+) -> Iterator[tuple[T, Array]]:
+    """Yield each tensor that the gradient passes through, with its complete cotangent.
+
+    From the output back: a tensor comes after everything that used it. Only what lies on the way
+    to the `wanted` tensors is computed (None: to all that need a gradient). With `create_graph`
+    the rules run on Tensors, which record them.
+    """
+    order = topological_order(output)
+    needed = {id(tensor) for tensor in (wanted or order) if tensor.requires_grad}
+    for tensor in order:
+        if any(id(source) in needed for source in tensor.inputs):
+            needed.add(id(tensor))
+
+    anomaly = MODE.get().anomaly
+    cotangents = {id(output): cotangent}
+    while order:
+        tensor = order.pop()
+        g = cotangents.pop(id(tensor), None)
+        if g is None:
+            continue
+        yield tensor, g
+        if tensor.op is None:
+            continue
+        out, inputs = tensor.data, tensor.values
+        if create_graph:
+            out, inputs = tensor, tuple(tensor.inputs_as_they_were())
+        for i, source in enumerate(tensor.inputs):
+            rule = tensor.op.vjps[i]
+            if rule is None or id(source) not in needed:
+                continue
+            part = fit(rule(g, out, *inputs, **tensor.params), source.data)
+            if anomaly:
+                maker = f"the backward rule of {tensor.op} for input {i}"
+                raise_if_not_finite(part, maker, tensor.made_in, tensor.made_at)
+            so_far = cotangents.get(id(source))
+            cotangents[id(source)] = part if so_far is None else so_far + part
+
+
+def first_cotangent(output: T, gradient: Any, argument: str) -> Any:
+    """Give the cotangent that a pass starts with, as a Tensor: ones, or what the caller gave."""
+    value = output.data
+    if not output.requires_grad:
+        raise ValueError(
+            f"this tensor (shape {value.shape}) needs no gradient: make an input with "
+            "requires_grad=True, and compute the output outside of no_grad() and detach()"
+        )
+    if gradient is None:
+        if value.size != 1:
+            raise ValueError(
+                f"the output has shape {value.shape}, not a single value: "
+                f"give {argument}, an array of that shape, or reduce the output, as by .sum()"
+            )
+        return output.constant(np.ones_like(value))
+    given = gradient if is_tensor(gradient) else output.constant(gradient)
+    if given.data.shape != value.shape:
+        raise ValueError(
+            f"{argument} has shape {given.data.shape}, but the output has shape {value.shape}: "
+            "they must be equal"
+        )
+    return fit(given, value)
+
+
+def is_tensor(x: object) -> bool:
+    """Tell a Tensor, or a class like it, from plain data."""
+    return hasattr(x, "__apply_primitive__")
+
+
+def backward(output: Recorded, gradient: Any = None) -> None:
+    """Add the gradient of `output` to the ``.grad`` of every leaf (see ``Tensor.backward``)."""
+    cotangent = first_cotangent(output, gradient, "gradient").data
+    leaves = [(t, g) for t, g in reverse_pass(output, cotangent) if t.op is None]
+    for leaf, g in leaves:  # only now: an error above must not leave half of the gradients added
+        leaf.grad = np.array(g) if leaf.grad is None else np.asarray(leaf.grad + g)
+
+
+def grad(
+    output: T, inputs: T | Sequence[T], grad_output: Any = None, *, create_graph: bool = False
+) -> tuple[T, ...]:
+    """Return the gradient of `output` with respect to each of `inputs`: a tuple of Tensors.
+
+    With J the Jacobian of `output` with respect to an input, the gradient is J^T grad_output. It
+    has the shape and the dtype of that input, and is zeros where the output does not depend on
+    it. No ``.grad`` is touched.
+
+    Parameters
+    ----------
+    output : Tensor
+    inputs : Tensor, or a sequence of them
+        Each with ``requires_grad``; leaves or results.
+    grad_output : array or Tensor of the shape of `output`, optional
+        The cotangent to start with; 1 if it is left out and `output` is a single value.
+    create_graph : bool
+        Record the backward pass, so that the gradients can be differentiated again, to any order.
+
+    Raises
+    ------
+    ValueError
+        If the output or an input needs no gradient, if `grad_output` is missing for an output
+        of more than one value, or has another shape.
+    TypeError
+        If an input is not a Tensor.
+
+    Examples
+    --------
+    >>> import tinygrad_bn as tg
+    >>> x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    >>> (dx,) = tg.grad((x**3).sum(), x, create_graph=True)
+    >>> dx.data
+    array([ 3., 12.])
+    >>> tg.grad(dx.sum(), x)[0].data
+    array([ 6., 12.])
+    """
+    wanted: Sequence[T] = [inputs] if is_tensor(inputs) else list(inputs)  # type: ignore
+    for i, tensor in enumerate(wanted):
+        if not is_tensor(tensor):
+            raise TypeError(f"grad: input {i} is of type {type(tensor).__name__}, not a Tensor")
+        if not tensor.requires_grad:
+            raise ValueError(f"grad: input {i} needs no gradient: make it with requires_grad=True")
+    cotangent = first_cotangent(output, grad_output, "grad_output")
+    ids = {id(tensor) for tensor in wanted}
+    with enable_grad() if create_graph else nullcontext():
+        walk = reverse_pass(
+            output, cotangent if create_graph else cotangent.data, wanted, create_graph=create_graph
+        )
+        found = {id(tensor): g for tensor, g in walk if id(tensor) in ids}
+    gradients = []
+    for tensor in wanted:
+        g = found.get(id(tensor))
+        if g is None:
+            g = np.zeros_like(tensor.data)
+        if not (is_tensor(g) and g.requires_grad):
+            g = tensor.wrap(g.data if is_tensor(g) else g, requires_grad=create_graph)
+        gradients.append(g)
+    return tuple(gradients)

@@ -1,0 +1,220 @@
+"""NumPy's functions on Tensors: which are primitives, which are composed of them, which refuse.
+
+A plain NumPy function of yours can so be differentiated unchanged. The compositions are written
+in NumPy themselves, and this file imports no Tensor: a Tensor is whatever answers the calls.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from . import shapes
+from .arrays import normalized_axes
+from .primitives import BY_NUMPY, Array
+
+# Their results are truth values, integers or shapes, or plain arrays by intent: no gradient.
+PLAIN: set[Callable[..., Any]] = {
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
+    np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.allclose, np.array_equal,
+    np.any, np.all, np.count_nonzero, np.argmax, np.argmin, np.argsort, np.nonzero,
+    np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
+    np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.shares_memory,
+    np.may_share_memory, np.array_repr, np.array_str, np.array2string,
+}  # fmt: skip
+
+
+def _refuse(function: str, advice: str) -> NoReturn:
+    raise TypeError(f"{function} is not recorded for a Tensor: {advice}")
+
+
+def _without(function: str, **given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            _refuse(f"{function} with {name}=", "leave that argument out, or use .data")
+
+
+def _reduction(name: str) -> Callable[..., Array]:
+    def reduction(
+        a: Array, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+    ) -> Array:
+        _without(f"np.{name}", dtype=dtype, out=out)
+        return getattr(a, name)(axis=axis, keepdims=keepdims)
+
+    return reduction
+
+
+def _extreme(name: str) -> Callable[..., Array]:
+    def extreme(a: Array, axis: Any = None, out: Any = None, keepdims: bool = False) -> Array:
+        _without(f"np.{name}", out=out)
+        return getattr(a, name)(axis=axis, keepdims=keepdims)
+
+    return extreme
+
+
+def _var(
+    a: Array,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: int = 0,
+    keepdims: bool = False,
+) -> Array:
+    _without("np.var", dtype=dtype, out=out)
+    return a.var(axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def _std(
+    a: Array,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: int = 0,
+    keepdims: bool = False,
+) -> Array:
+    _without("np.std", dtype=dtype, out=out)
+    return np.sqrt(np.var(a, axis, ddof=ddof, keepdims=keepdims))
+
+
+def _where(condition: Any, x: Any = None, y: Any = None) -> Array:
+    if hasattr(condition, "__apply_primitive__"):
+        condition = condition.data != 0
+    if x is None or y is None:
+        return np.where(condition)
+    return shapes.where(x, y, condition=np.array(condition, bool))
+
+
+def _clip(
+    a: Array, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None
+) -> Array:
+    _without("np.clip", out=out)
+    return a.clip(a_min if min is None else min, a_max if max is None else max)
+
+
+def _joined(name: str) -> Callable[..., Array]:
+    primitive = shapes.concatenate if name == "concatenate" else shapes.stack
+
+    def join(arrays: Any, axis: int = 0, out: Any = None) -> Array:
+        _without(f"np.{name}", out=out)
+        ndim = np.ndim(arrays[0]) + (name == "stack")
+        return primitive(*arrays, axis=normalized_axes(axis, ndim, name)[0])
+
+    return join
+
+
+def _dot(a: Array, b: Array, out: Any = None) -> Array:
+    _without("np.dot", out=out)
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    if np.ndim(b) > 2:
+        _refuse("np.dot with a second operand of more than two axes", "use np.matmul")
+    return np.matmul(a, b)
+
+
+def _expand_dims(a: Array, axis: Any) -> Array:
+    axes = normalized_axes(axis, a.ndim + np.size(axis), "expand_dims")
+    sizes = iter(a.shape)
+    return np.reshape(a, tuple(1 if i in axes else next(sizes) for i in range(a.ndim + len(axes))))
+
+
+def _squeeze(a: Array, axis: Any = None) -> Array:
+    axes = normalized_axes(axis, a.ndim, "squeeze")
+    if axis is not None and any(a.shape[i] != 1 for i in axes):
+        raise ValueError(f"squeeze: an axis of {axis} is longer than 1 in the shape {a.shape}")
+    return np.reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in axes or n != 1))
+
+
+def _moveaxis(a: Array, source: Any, destination: Any) -> Array:
+    start = normalized_axes(source, a.ndim, "moveaxis")
+    goal = normalized_axes(destination, a.ndim, "moveaxis")
+    order = [i for i in range(a.ndim) if i not in start]
+    for to, where_from in sorted(zip(goal, start, strict=True)):
+        order.insert(to, where_from)
+    return np.transpose(a, tuple(order))
+
+
+def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
+    order = list(range(a.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return np.transpose(a, tuple(order))
+
+
+FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.sum: _reduction("sum"),
+    np.mean: _reduction("mean"),
+    np.max: _extreme("max"),
+    np.min: _extreme("min"),
+    np.var: _var,
+    np.std: _std,
+    np.where: _where,
+    np.clip: _clip,
+    np.concatenate: _joined("concatenate"),
+    np.stack: _joined("stack"),
+    np.dot: _dot,
+    np.square: lambda x: x**2,
+    np.reciprocal: lambda x: 1.0 / x,
+    np.positive: lambda x: x,
+    np.deg2rad: lambda x: x * (np.pi / 180),
+    np.reshape: lambda a, shape: a.reshape(shape),
+    np.ravel: lambda a: a.reshape(-1),
+    np.transpose: lambda a, axes=None: a.transpose(axes),
+    np.broadcast_to: lambda array, shape: array.broadcast_to(shape),
+    np.expand_dims: _expand_dims,
+    np.squeeze: _squeeze,
+    np.moveaxis: _moveaxis,
+    np.swapaxes: _swapaxes,
+    np.copy: lambda a: a,  # a Tensor never changes, so it is its own copy
+}
+for _function, _primitive in BY_NUMPY.items():
+    FUNCTIONS.setdefault(_function, _primitive)
+
+REDUCED_BY = {np.add: "sum", np.maximum: "max", np.minimum: "min"}
+
+
+def plain(x: Any) -> Any:
+    """Replace the Tensors in an argument by their arrays."""
+    if isinstance(x, list | tuple):
+        return type(x)(plain(item) for item in x)
+    return x.data if hasattr(x, "__apply_primitive__") else x
+
+
+def on_array_function(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """Answer a NumPy function that was called with a Tensor (``__array_function__``)."""
+    name = f"np.{function.__name__}"
+    if function in PLAIN:
+        return function(*plain(args), **{key: plain(value) for key, value in kwargs.items()})
+    if function not in FUNCTIONS:
+        _refuse(name, "compose it of functions that are (sum, mean, matmul, ...), or use .data")
+    answer = FUNCTIONS[function]
+    try:
+        return answer(*args, **kwargs)
+    except TypeError:
+        try:
+            inspect.signature(answer).bind(*args, **kwargs)
+        except TypeError as misfit:
+            _refuse(f"{name} called like this", f"{misfit}; leave that out, or use .data")
+        raise
+
+
+def on_ufunc(ufunc: np.ufunc, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Answer a NumPy ufunc that was called with a Tensor (``__array_ufunc__``)."""
+    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    if "out" in kwargs:
+        _refuse(
+            f"{name} into an array (out=, or array {ufunc.__name__}= Tensor)",
+            "a plain array keeps no gradient; bind the result to a name instead, as in a = a + t",
+        )
+    if ufunc in PLAIN and method == "__call__":
+        return ufunc(*plain(args), **kwargs)
+    if method == "reduce" and ufunc in REDUCED_BY:
+        axis, keepdims = kwargs.pop("axis", 0), kwargs.pop("keepdims", False)
+        _without(name, **kwargs)
+        return getattr(args[0], REDUCED_BY[ufunc])(axis=axis, keepdims=keepdims)
+    _without(name, **kwargs)
+    if method != "__call__" or ufunc not in FUNCTIONS:
+        _refuse(name, "compose it of functions that are (exp, log, sqrt, ...), or use .data")
+    return FUNCTIONS[ufunc](*args)

@@ -1,0 +1,213 @@
+"""The methods of a Tensor that compute: operators, and a name for each row of the table.
+
+They check their arguments, put them in one form (axes as a tuple, shapes as a tuple) and hand
+them to ``_apply``, which tensor.py provides. What is composed of primitives is written in NumPy.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from . import primitives as P
+from . import shapes
+from .arrays import float_dtype, frozen, lock, normalized_axes
+from .numpy_functions import plain
+
+Axis: TypeAlias = "int | tuple[int, ...] | None"
+Operation: TypeAlias = Callable[..., Any]
+
+
+def documented(primitive: P.Primitive, about: str) -> Callable[[Operation], Operation]:
+    """Name an operation after its row in the table, and write its docstring from it."""
+
+    def document(operation: Operation) -> Operation:
+        call, shown = primitive.example
+        letters = "xyz" if len(primitive.rules) > 1 else "x"
+        rules = ", ".join(
+            f"{letter}: ``{text}``"
+            for letter, (text, _) in zip(letters, primitive.rules, strict=False)
+        )
+        operation.__name__ = primitive.name
+        operation.__doc__ = f"""Compute ``{primitive.math[0]}``. {about}
+
+        With g the cotangent of the result, the cotangents of the inputs are {rules}.
+
+        >>> import numpy as np, tinygrad_bn as tg
+        >>> {call}
+        {shown}
+        """
+        return operation
+
+    return document
+
+
+ONE = "Element by element: shape and dtype stay."
+TWO = (
+    "Shapes broadcast and dtypes promote as in NumPy; shapes that do not broadcast are a "
+    "ValueError that names them."
+)
+REDUCED = (
+    "Over `axis` (an integer, a tuple of them, or None for all); `keepdims` keeps the reduced "
+    "axes, of length 1. An axis that is not there is a ValueError."
+)
+SHAPED = "The numbers stay, their places change; a shape that does not fit is a ValueError."
+
+
+def _unary(primitive: P.Primitive) -> Operation:
+    return documented(primitive, ONE)(lambda self: self._apply(primitive, (self,)))
+
+
+def _binary(primitive: P.Primitive) -> Operation:
+    return documented(primitive, TWO)(lambda self, other: self._apply(primitive, (self, other)))
+
+
+def _reflected(primitive: P.Primitive) -> Operation:
+    return documented(primitive, TWO)(lambda self, other: self._apply(primitive, (other, self)))
+
+
+def _reduction(primitive: P.Primitive) -> Operation:
+    @documented(primitive, REDUCED)
+    def operation(self: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+        axes = normalized_axes(axis, self.ndim, primitive.name)
+        return self._apply(primitive, (self,), {"axis": axes, "keepdims": bool(keepdims)})
+
+    return operation
+
+
+def _comparison(compare: Operation) -> Operation:
+    return lambda self, other: compare(self.data, plain(other))
+
+
+def _as_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
+    """Take ``(2, 3)`` and ``((2, 3),)`` alike."""
+    if len(given) == 1 and isinstance(given[0], Sequence):
+        given = tuple(given[0])
+    return tuple(operator.index(n) for n in given)
+
+
+class Operations:
+    """What can be computed with a Tensor."""
+
+    __slots__ = ()
+
+    data: Any
+    shape: tuple[int, ...]
+    ndim: int
+    _apply: Operation  # (primitive, operands, params) -> Tensor: computes and records
+
+    add, sub, mul, div = map(_binary, (P.add, P.sub, P.mul, P.div))
+    pow, matmul, maximum, minimum = map(_binary, (P.pow, P.matmul, P.maximum, P.minimum))
+    neg, abs, sign, sqrt, exp, log = map(_unary, (P.neg, P.abs, P.sign, P.sqrt, P.exp, P.log))
+    sin, cos, tanh, sigmoid, relu = map(_unary, (P.sin, P.cos, P.tanh, P.sigmoid, P.relu))
+    sum, mean, max, min = map(_reduction, (P.sum, P.mean, P.max, P.min))
+
+    __add__, __sub__, __mul__, __truediv__ = add, sub, mul, div
+    __pow__, __matmul__, __neg__, __abs__ = pow, matmul, neg, abs
+    __radd__, __rsub__, __rmul__ = map(_reflected, (P.add, P.sub, P.mul))
+    __rtruediv__, __rpow__, __rmatmul__ = map(_reflected, (P.div, P.pow, P.matmul))
+
+    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
+    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
+    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
+    __hash__ = object.__hash__
+
+    @documented(P.var, REDUCED + " It divides by m - ddof; ValueError if that is not positive.")
+    def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        axes = normalized_axes(axis, self.ndim, "var")
+        count = int(np.prod([self.shape[i] for i in axes], dtype=int))
+        if count <= ddof:
+            raise ValueError(f"var: {count} values are too few for ddof={ddof}")
+        params = {"axis": axes, "ddof": ddof, "keepdims": bool(keepdims)}
+        return self._apply(P.var, (self,), params)
+
+    @documented(P.leaky_relu, ONE + " Here a is `negative_slope`.")
+    def leaky_relu(self, negative_slope: float = 0.01) -> Any:
+        return self._apply(P.leaky_relu, (self,), {"negative_slope": float(negative_slope)})
+
+    @documented(P.clip, ONE + " A bound is a number, an array or None; a Tensor is a TypeError.")
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        if hasattr(min, "_apply") or hasattr(max, "_apply"):
+            raise TypeError("clip: a bound gets no gradient: use maximum and minimum for a Tensor")
+        low = -np.inf if min is None else frozen(min)
+        high = np.inf if max is None else frozen(max)
+        return self._apply(P.clip, (self,), {"min": low, "max": high})
+
+    @documented(P.where, "`condition` is an array of truth values; all three broadcast.")
+    def where(self, condition: Any, other: Any) -> Any:
+        chosen = lock(np.array(plain(condition), bool))
+        return self._apply(P.where, (self, other), {"condition": chosen})
+
+    @documented(shapes.reshape, SHAPED + " One -1 in `shape` is worked out.")
+    def reshape(self, *shape: Any) -> Any:
+        return self._apply(shapes.reshape, (self,), {"shape": _as_tuple(shape)})
+
+    @documented(shapes.transpose, SHAPED + " `axes` is their new order; None turns it round.")
+    def transpose(self, *axes: Any) -> Any:
+        order = tuple(range(self.ndim))[::-1]
+        if axes and axes[0] is not None:
+            order = normalized_axes(_as_tuple(axes), self.ndim, "transpose")
+        return self._apply(shapes.transpose, (self,), {"axes": order})
+
+    @documented(shapes.broadcast_to, SHAPED)
+    def broadcast_to(self, *shape: Any) -> Any:
+        return self._apply(shapes.broadcast_to, (self,), {"shape": _as_tuple(shape)})
+
+    @documented(shapes.astype, "`dtype`: float16, float32 or float64; another is a TypeError.")
+    def astype(self, dtype: Any) -> Any:
+        return self._apply(shapes.astype, (self,), {"dtype": float_dtype(dtype)})
+
+    @staticmethod
+    @documented(shapes.concatenate, "Along an `axis` they have; the others must be equal.")
+    def concatenate(tensors: Sequence[Any], axis: int = 0) -> Any:
+        return np.concatenate(tensors, axis)
+
+    @staticmethod
+    @documented(shapes.stack, "Along a new `axis`; the shapes must be equal.")
+    def stack(tensors: Sequence[Any], axis: int = 0) -> Any:
+        return np.stack(tensors, axis)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._apply(shapes.getitem, (self,), {"index": frozen(index)})
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError("a Tensor is immutable: make a new one, as by tg.where(condition, new, old)")
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("a tensor of shape () is a single value and has no length")
+        return self.shape[0]
+
+    # As an array has them: each is NumPy's function of that name
+
+    def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
+        """Compute the standard deviation, the root of ``var``."""
+        return np.sqrt(self.var(axis, ddof, keepdims))
+
+    def dot(self, other: Any) -> Any:
+        """Compute the matrix product as ``np.dot`` does, for up to two axes."""
+        return np.dot(self, other)  # type: ignore[call-overload]
+
+    def ravel(self) -> Any:
+        """Put all values along a single axis."""
+        return self.reshape(-1)
+
+    flatten = ravel
+
+    def squeeze(self, axis: Axis = None) -> Any:
+        """Drop axes of length 1."""
+        return np.squeeze(self, axis)  # type: ignore[call-overload]
+
+    def swapaxes(self, axis1: int, axis2: int) -> Any:
+        """Exchange two axes."""
+        return np.swapaxes(self, axis1, axis2)  # type: ignore[call-overload]
+
+    def copy(self) -> Any:
+        """Give the Tensor itself, which never changes and so needs no copy."""
+        return self
