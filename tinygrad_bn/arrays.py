@@ -72,7 +72,9 @@ def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
         axes = tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
     except np.exceptions.AxisError:
         there = f"there are axes {-ndim} to {ndim - 1}" if ndim else "a single number has no axis"
-        raise ValueError(f"{caller}: axis {axis} of an array of {ndim} dimensions: {there}") from None
+        raise ValueError(
+            f"{caller}: axis {axis} of an array of {ndim} dimensions: {there}"
+        ) from None
     except ValueError:
         raise ValueError(f"{caller}: axis {axis} names an axis twice") from None
     return axes

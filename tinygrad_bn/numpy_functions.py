@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from . import primitives as P
 from . import shapes
 from .arrays import normalized_axes
 from .primitives import BY_NUMPY, Array
@@ -85,11 +86,17 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Array:
         condition = condition.data != 0
     if x is None or y is None:
         return np.where(condition)
-    return shapes.where(x, y, condition=np.array(condition, bool))
+    return P.where(x, y, condition=np.array(condition, bool))
 
 
 def _clip(
-    a: Array, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None
+    a: Array,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
 ) -> Array:
     _without("np.clip", out=out)
     return a.clip(a_min if min is None else min, a_max if max is None else max)

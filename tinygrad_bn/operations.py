@@ -174,7 +174,9 @@ class Operations:
         return self._apply(shapes.getitem, (self,), {"index": frozen(index)})
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        raise TypeError("a Tensor is immutable: make a new one, as by tg.where(condition, new, old)")
+        raise TypeError(
+            "a Tensor is immutable: make a new one, as by tg.where(condition, new, old)"
+        )
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ContextDecorator
@@ -17,6 +18,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
+
+NOT_THE_USERS = (os.path.dirname(__file__) + os.sep, os.path.dirname(np.__file__) + os.sep)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,6 +54,7 @@ class Setting(ContextDecorator):
     """A change of mode for the length of a ``with`` block, or of a decorated function."""
 
     def changed(self, mode: Mode) -> Mode:
+        """Give the mode inside the block, from the one around it."""
         raise NotImplementedError
 
     def __enter__(self) -> None:
@@ -63,6 +67,7 @@ class Setting(ContextDecorator):
         MODE.set(outer)
 
     def __call__(self, function: F) -> F:
+        """Decorate a function, also an ``async def``, so that it runs in this mode."""
         name = type(self).__name__
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(
@@ -93,7 +98,7 @@ class no_grad(Setting):  # noqa: N801 (used as a function)
     False
     """
 
-    def changed(self, mode: Mode) -> Mode:
+    def changed(self, mode: Mode) -> Mode:  # noqa: D102
         return replace(mode, recording=False)
 
 
@@ -117,7 +122,7 @@ class scope(Setting):  # noqa: N801
             raise ValueError(f"scope: {name!r} is empty or has a '/'; nest scopes to make a path")
         self.name = name
 
-    def changed(self, mode: Mode) -> Mode:
+    def changed(self, mode: Mode) -> Mode:  # noqa: D102
         return replace(mode, scope=Scope(self.name, mode.scope))
 
 
@@ -132,27 +137,24 @@ class detect_anomaly(Setting):  # noqa: N801
     >>> with tg.detect_anomaly(), np.errstate(divide="ignore"):
     ...     tg.log(x)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    FloatingPointError: log made 1 infinite value of 2 (shape (2,)) ...
+    FloatingPointError: log made 1 infinite value of 2 (shape (2,)), called at ...
     """
 
-    def changed(self, mode: Mode) -> Mode:
+    def changed(self, mode: Mode) -> Mode:  # noqa: D102
         return replace(mode, anomaly=True)
 
 
 class enable_grad(Setting):  # noqa: N801
     """Record, also inside ``no_grad()``: how ``grad(create_graph=True)`` keeps its word."""
 
-    def changed(self, mode: Mode) -> Mode:
+    def changed(self, mode: Mode) -> Mode:  # noqa: D102
         return replace(mode, recording=True)
 
 
 def users_line() -> str:
     """The innermost line on the stack that is neither this package's nor NumPy's."""
     frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in (
-        __package__,
-        "numpy",
-    ):
+    while frame.f_back and frame.f_code.co_filename.startswith(NOT_THE_USERS):
         frame = frame.f_back
     code = frame.f_code
     text = linecache.getline(code.co_filename, frame.f_lineno).strip()

@@ -1,8 +1,8 @@
 """Tensor: an immutable array that remembers how it was made.
 
 ``apply`` is the one place where a primitive is computed and recorded; everything else leads to
-it: operators and methods (operations.py), and NumPy's own functions by way of NumPy's protocols. References
-point from results to inputs only, so a graph is freed the moment its last result goes.
+it: operators and methods (operations.py), and NumPy's own functions by way of its protocols.
+References point from results to inputs only, so a graph goes the moment its last result goes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _blank(data: Any, made_in: Scope | None = None) -> Tensor:
 
 
 def _constant(data: npt.ArrayLike) -> Tensor:
-    """Make a Tensor of an operand that is none; a Python number stays one, and so fits any dtype."""
+    """Make a Tensor of another operand; a Python number stays one, and so fits any dtype."""
     if isinstance(data, int | float):
         return _blank(data)
     return _blank(float_array(data, promoting=True))
@@ -152,7 +152,9 @@ class Tensor(Operations):
     @data.setter
     def data(self, value: npt.ArrayLike) -> None:
         if self.op is not None:
-            raise ValueError(f"the result of {self.op} keeps its value; only a leaf's can be replaced")
+            raise ValueError(
+                f"the result of {self.op} keeps its value; only a leaf's can be replaced"
+            )
         new = float_array(value, None if isinstance(value, np.ndarray) else self.dtype)
         if (new.shape, new.dtype) != (self.shape, self.dtype):
             raise ValueError(
@@ -174,7 +176,7 @@ class Tensor(Operations):
 
     def numpy(self) -> npt.NDArray[Any]:
         """Copy the value into a new array, which is yours to write to."""
-        return self.data.copy()
+        return np.array(self.data)
 
     def item(self) -> float:
         """Give the single value as a Python float; ValueError if there are several."""
@@ -226,11 +228,11 @@ class Tensor(Operations):
         return out
 
     def constant(self, data: npt.ArrayLike) -> Tensor:
-        """Make a new constant (what the reverse pass starts from)."""
+        """Make a new constant (the reverse pass's)."""
         return Tensor(data)
 
     def wrap(self, array: Any, requires_grad: bool) -> Tensor:
-        """Make a Tensor of an array that nobody else will write to (what the reverse pass gives)."""
+        """Make a Tensor of an array that nobody else will write to (the reverse pass's)."""
         out = _blank(lock(array))
         out.requires_grad = requires_grad
         return out
@@ -280,7 +282,9 @@ class Tensor(Operations):
 
     def __reduce__(self) -> Any:
         if self.op is not None:
-            raise TypeError(f"the result of {self.op} cannot be copied or pickled: detach() it first")
+            raise TypeError(
+                f"the result of {self.op} cannot be copied or pickled: detach() it first"
+            )
         return _rebuilt, (type(self), self.numpy(), self.requires_grad, self.name)
 
 

@@ -1,0 +1,5 @@
+"""The recorded graph as data, and its views."""
+
+from .graph import Graph, Node, graph
+
+__all__ = ["Graph", "Node", "graph"]
