@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from . import primitives as P
 from .arrays import normalized_axes
 from .recording import scope
-from .tensor import Tensor, TensorLike, as_tensor
+from .tensor import Tensor, TensorLike, apply, as_tensor
 
 Axis = int | tuple[int, ...] | None
 
@@ -56,8 +57,9 @@ def batch_norm(
 
     Returns
     -------
-    Tensor of the shape and dtype of `x` (a wider dtype of `gamma` or `beta` widens it). float16
-    is computed in float32 and rounded once, at the end.
+    Tensor of the shape and dtype of `x` (a wider dtype of `gamma` or `beta` widens it). The mean
+    is kept in float64, so that no digits of `x` are lost however far it is from 0; float16 is
+    otherwise computed in float32, and rounded at the end.
 
     Raises
     ------
@@ -141,21 +143,21 @@ def _normalize(
         raise ValueError(f"eps must be finite and at least 0, not {eps}")
     gamma = None if gamma is None else _aligned(gamma, "gamma", x, learned_axes)
     beta = None if beta is None else _aligned(beta, "beta", x, learned_axes)
-    dtype = x.dtype
-    if dtype == np.float16:  # squares of float16 overflow beyond 256 and vanish below 0.0002
-        x = x.astype(np.float32)
-
-    mu = _named("mu", x.mean(axes, keepdims=True)) if mu is None else mu
-    x_centered = _named("x_centered", x - mu)
-    var = _named("var", (x_centered**2).mean(axes, keepdims=True)) if var is None else var
-    std = _named("std", (var + Tensor(eps, name="eps", dtype=x.dtype)).sqrt())
+    working = np.promote_types(x.dtype, np.float32)  # squares of float16 overflow beyond 256
+    if mu is None:
+        mu = _named("mu", x.mean(axes, keepdims=True, dtype=np.float64))
+    # mu keeps the digits of float64, and the difference is rounded once: a large mean costs none.
+    x_centered = _named("x_centered", apply(P.sub, (x, mu), {"dtype": working}))
+    if var is None:
+        var = _named("var", (x_centered**2).mean(axes, keepdims=True))
+    std = _named("std", (var + Tensor(eps, name="eps", dtype=working)).sqrt())
     y = _named("x_hat", x_centered / std)
     if gamma is not None:
         y = y * gamma
     if beta is not None:
         y = y + beta
-    if dtype == np.float16:
-        y = y.astype(dtype)
+    if x.dtype == np.float16:
+        y = y.astype(np.float16)
     return y if y.name else _named("y", y)
 
 

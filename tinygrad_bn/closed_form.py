@@ -62,7 +62,7 @@ def forward(
     x = np.asarray(x)
     if x.dtype not in (np.float16, np.float32):
         x = x.astype(np.float64)
-    dtype, x = x.dtype, x.astype(np.promote_types(x.dtype, np.float32))
+    working = np.promote_types(x.dtype, np.float32)
     if axis is None:
         axis = tuple(i for i in range(x.ndim) if i != 1 or x.ndim == 1)
     axes = tuple(np.lib.array_utils.normalize_axis_tuple(axis, x.ndim))
@@ -74,16 +74,18 @@ def forward(
     for name, value in (("gamma", gamma), ("beta", beta)):
         if np.shape(value) != features:
             raise ValueError(f"{name} has shape {np.shape(value)}, expected {features}")
-    gamma = np.asarray(gamma, x.dtype).reshape(spread)
-    beta = np.asarray(beta, x.dtype).reshape(spread)
+    gamma = np.asarray(gamma, working).reshape(spread)
+    beta = np.asarray(beta, working).reshape(spread)
 
-    x_centered = x - _mean(x, axes)
-    std = np.sqrt(_mean(x_centered**2, axes) + np.asarray(eps, x.dtype))
+    # In float64: in float32 a large mean would lose the digits that matter.
+    x_centered = (x - x.mean(axes, keepdims=True, dtype=np.float64)).astype(working)
+    var = (x_centered**2).mean(axes, keepdims=True, dtype=np.float64)
+    std = np.sqrt(var + eps).astype(working)
     x_hat = x_centered / std
     y = gamma * x_hat + beta
-    largest = np.abs(x).max(axes, keepdims=True)
-    cache = Cache(x_centered, std, x_hat, gamma, largest, axes, m, features, dtype)
-    return y.astype(dtype), cache
+    largest = np.abs(x).max(axes, keepdims=True).astype(np.float64)
+    cache = Cache(x_centered, std, x_hat, gamma, largest, axes, m, features, x.dtype)
+    return y.astype(x.dtype), cache
 
 
 def backward_paper(dy: npt.ArrayLike, cache: Cache) -> Gradients:
@@ -101,7 +103,7 @@ def backward_paper(dy: npt.ArrayLike, cache: Cache) -> Gradients:
     xc, s, m = cache.x_centered, cache.std, cache.m
     dy = _cotangent(dy, cache)
     dx_hat = dy * cache.gamma
-    dvar = _sum(dx_hat * xc, cache) * -0.5 * s**-3
+    dvar = _sum(dx_hat * (xc / s), cache) * -0.5 / s**2  # s^-3 at once would underflow
     dmu = _sum(dx_hat, cache) * (-1 / s) + dvar * _sum(-2 * xc, cache) / m
     dx = dx_hat / s + dvar * 2 * xc / m + dmu / m
     return _gradients(dx, _sum(dy * cache.x_hat, cache), _sum(dy, cache), cache)
@@ -155,8 +157,8 @@ def error_bound(dy: npt.ArrayLike, cache: Cache) -> Gradients:
     """Bound the rounding error of each element of the gradients, however they were computed.
 
     With u the machine epsilon, two things happen. A sum of m terms is off by up to m u times the
-    sum of their sizes. And mu is rounded to a few u max|x|, which shifts every x_hat by
-    kappa = 4 u max|x| / s: the condition number of normalizing. To second order in kappa,
+    sum of their sizes. And mu, which is kept in float64 with epsilon v, is off by a few
+    v max|x|, which shifts every x_hat by kappa = 4 v max|x| / s. To second order in kappa,
 
         |error of dx|     <= (gamma/s) (r (|dy| + A + |x_hat| B) + kappa (B + |x_hat| A + kappa A))
         |error of dgamma| <= r sum|dy x_hat| + kappa sum|dy|
@@ -172,8 +174,8 @@ def error_bound(dy: npt.ArrayLike, cache: Cache) -> Gradients:
     dy = np.abs(_cotangent(dy, cache))
     s, m, x_hat = cache.std, cache.m, np.abs(cache.x_hat)
     u = float(np.finfo(s.dtype).eps)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        kappa = 4 * u * cache.largest / s
+    kappa = condition(cache)
+    with np.errstate(invalid="ignore", over="ignore"):
         r = (m + 30) * u + 4 * kappa**2
         a, b = _sum(dy, cache) / m, _sum(dy * x_hat, cache) / m
         dx = r * (dy + a + x_hat * b) + kappa * (b + x_hat * a + kappa * a)
@@ -191,10 +193,11 @@ def error_bound(dy: npt.ArrayLike, cache: Cache) -> Gradients:
     )
 
 
-def _mean(values: Array, axes: tuple[int, ...]) -> Array:
-    """Average in float64: in float32 a large mean would lose the digits that matter."""
-    mean: Array = values.mean(axes, keepdims=True, dtype=np.float64).astype(values.dtype)
-    return mean
+def condition(cache: Cache) -> Array:
+    """Compute kappa = 4 v max|x| / s for each feature: how far rounding mu shifts its x_hat."""
+    with np.errstate(divide="ignore", over="ignore"):
+        kappa: Array = 4 * float(np.finfo(np.float64).eps) * cache.largest / cache.std
+    return kappa
 
 
 def _sum(values: Array, cache: Cache) -> Array:

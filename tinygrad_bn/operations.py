@@ -26,15 +26,15 @@ def documented(primitive: P.Primitive, about: str) -> Callable[[Operation], Oper
 
     def document(operation: Operation) -> Operation:
         call, shown = primitive.example
-        letters = "xyz" if len(primitive.rules) > 1 else "x"
         rules = ", ".join(
-            f"{letter}: ``{text}``"
-            for letter, (text, _) in zip(letters, primitive.rules, strict=False)
+            f"``{text}`` for {letter}"
+            for letter, (text, _) in zip("ab", primitive.rules, strict=False)
         )
         operation.__name__ = primitive.name
         operation.__doc__ = f"""Compute ``{primitive.math[0]}``. {about}
 
-        With g the cotangent of the result, the cotangents of the inputs are {rules}.
+        Here a is the tensor, b the other operand. With g the cotangent of the result, theirs
+        are {rules}.
 
         >>> import numpy as np, tinygrad_bn as tg
         >>> {call}
@@ -103,7 +103,7 @@ class Operations:
     pow, matmul, maximum, minimum = map(_binary, (P.pow, P.matmul, P.maximum, P.minimum))
     neg, abs, sign, sqrt, exp, log = map(_unary, (P.neg, P.abs, P.sign, P.sqrt, P.exp, P.log))
     sin, cos, tanh, sigmoid, relu = map(_unary, (P.sin, P.cos, P.tanh, P.sigmoid, P.relu))
-    sum, mean, max, min = map(_reduction, (P.sum, P.mean, P.max, P.min))
+    sum, max, min = map(_reduction, (P.sum, P.max, P.min))
 
     __add__, __sub__, __mul__, __truediv__ = add, sub, mul, div
     __pow__, __matmul__, __neg__, __abs__ = pow, matmul, neg, abs
@@ -114,6 +114,13 @@ class Operations:
     __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
     __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
     __hash__ = object.__hash__
+
+    @documented(P.mean, REDUCED + " Summed in float64; `dtype` is that of the result.")
+    def mean(self, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Any:
+        params = {"axis": normalized_axes(axis, self.ndim, "mean"), "keepdims": bool(keepdims)}
+        if dtype is not None:
+            params["dtype"] = float_dtype(dtype)
+        return self._apply(P.mean, (self,), params)
 
     @documented(P.var, REDUCED + " It divides by m - ddof; ValueError if that is not positive.")
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:

@@ -26,8 +26,8 @@ class Primitive:
     name: str
     forward: Callable[..., Array]
     vjps: Sequence[Callable[..., Array] | None]  # None: the derivative is 0 wherever it exists
-    math: tuple[str, str]  # as text, as LaTeX
-    rules: tuple[tuple[str, str], ...]  # for each input: as text, as LaTeX
+    math: tuple[str, str]  # as text, as LaTeX, with a and b for the inputs
+    rules: tuple[tuple[str, str], ...]  # for each input, likewise
     example: tuple[str, str]  # a call, and what it shows
     numpy: tuple[Callable[..., Any], ...] = ()  # the NumPy functions that mean this primitive
 
@@ -62,32 +62,44 @@ def primitive(name: str, forward: Callable[..., Array], **row: Any) -> Primitive
 add = primitive(
     "add", np.add, numpy=(np.add,),
     vjps=(lambda g, out, x, y: g, lambda g, out, x, y: g),
-    math=("x + y", "x + y"), rules=(("g", "g"), ("g", "g")),
+    math=("a + b", "a + b"), rules=(("g", "g"), ("g", "g")),
     example=("tg.add([1.0, 2.0], 3.0)", "Tensor([4., 5.])"),
 )
+
+
+def _sub(x: Array, y: Array, dtype: Any = None) -> Array:
+    """Subtract; with a dtype, round to it only once, however many digits y has."""
+    if dtype is None or y.dtype == dtype:
+        return np.subtract(x, y)
+    high = y.astype(dtype)
+    out = np.subtract(x, high, dtype=dtype)
+    out -= (y - high).astype(dtype)
+    return out
+
+
 sub = primitive(
-    "sub", np.subtract, numpy=(np.subtract,),
-    vjps=(lambda g, out, x, y: g, lambda g, out, x, y: -g),
-    math=("x - y", "x - y"), rules=(("g", "g"), ("-g", "-g")),
+    "sub", _sub, numpy=(np.subtract,),
+    vjps=(lambda g, out, x, y, dtype=None: g, lambda g, out, x, y, dtype=None: -g),
+    math=("a - b", "a - b"), rules=(("g", "g"), ("-g", "-g")),
     example=("tg.sub([1.0, 2.0], 3.0)", "Tensor([-2., -1.])"),
 )
 mul = primitive(
     "mul", np.multiply, numpy=(np.multiply,),
     vjps=(lambda g, out, x, y: g * y, lambda g, out, x, y: g * x),
-    math=("x y", r"x\,y"), rules=(("g y", r"g\,y"), ("g x", r"g\,x")),
+    math=("a b", r"a\,b"), rules=(("g b", r"g\,b"), ("g a", r"g\,a")),
     example=("tg.mul([1.0, 2.0], 3.0)", "Tensor([3., 6.])"),
 )
 div = primitive(
     "div", np.true_divide, numpy=(np.true_divide,),
     vjps=(lambda g, out, x, y: g / y, lambda g, out, x, y: g * (out / -y)),
-    math=("x / y", r"\frac{x}{y}"),
-    rules=(("g / y", r"\frac{g}{y}"), ("-g x / y^2", r"-\frac{g\,x}{y^2}")),
+    math=("a / b", r"\frac{a}{b}"),
+    rules=(("g / b", r"\frac{g}{b}"), ("-g a / b^2", r"-\frac{g\,a}{b^2}")),
     example=("tg.div([1.0, 2.0], 4.0)", "Tensor([0.25, 0.5 ])"),
 )
 neg = primitive(
     "neg", np.negative, numpy=(np.negative,),
     vjps=(lambda g, out, x: -g,),
-    math=("-x", "-x"), rules=(("-g", "-g"),),
+    math=("-a", "-a"), rules=(("-g", "-g"),),
     example=("tg.neg([1.0, -2.0])", "Tensor([-1.,  2.])"),
 )
 
@@ -101,8 +113,8 @@ def _pow_base(g: Array, out: Array, x: Array, y: Array) -> Array:
 pow = primitive(
     "pow", lambda x, y: x**y, numpy=(np.power, np.float_power),
     vjps=(_pow_base, lambda g, out, x, y: g * out * np.log(np.where(x == 0, 1.0, x))),
-    math=("x^y", "x^{y}"),
-    rules=(("g y x^(y-1)", r"g\,y\,x^{y-1}"), ("g x^y log x", r"g\,x^{y}\log x")),
+    math=("a^b", "a^{b}"),
+    rules=(("g b a^(b-1)", r"g\,b\,a^{b-1}"), ("g a^b log a", r"g\,a^{b}\log a")),
     example=("tg.pow([1.0, 2.0], 3)", "Tensor([1., 8.])"),
 )
 
@@ -111,37 +123,37 @@ pow = primitive(
 sqrt = primitive(
     "sqrt", np.sqrt, numpy=(np.sqrt,),
     vjps=(lambda g, out, x: g / (2 * out),),
-    math=("√x", r"\sqrt{x}"), rules=(("g / (2 √x)", r"\frac{g}{2\sqrt{x}}"),),
+    math=("√a", r"\sqrt{a}"), rules=(("g / (2 √a)", r"\frac{g}{2\sqrt{a}}"),),
     example=("tg.sqrt([1.0, 4.0])", "Tensor([1., 2.])"),
 )
 exp = primitive(
     "exp", np.exp, numpy=(np.exp,),
     vjps=(lambda g, out, x: g * out,),
-    math=("exp x", "e^{x}"), rules=(("g exp x", r"g\,e^{x}"),),
+    math=("exp a", "e^{a}"), rules=(("g exp a", r"g\,e^{a}"),),
     example=("tg.exp([0.0, 1.0])", "Tensor([1.        , 2.71828183])"),
 )
 log = primitive(
     "log", np.log, numpy=(np.log,),
     vjps=(lambda g, out, x: g / x,),
-    math=("log x", r"\log x"), rules=(("g / x", r"\frac{g}{x}"),),
+    math=("log a", r"\log a"), rules=(("g / a", r"\frac{g}{a}"),),
     example=("tg.log([1.0, 2.0])", "Tensor([0.        , 0.69314718])"),
 )
 sin = primitive(
     "sin", np.sin, numpy=(np.sin,),
     vjps=(lambda g, out, x: g * np.cos(x),),
-    math=("sin x", r"\sin x"), rules=(("g cos x", r"g\cos x"),),
+    math=("sin a", r"\sin a"), rules=(("g cos a", r"g\cos a"),),
     example=("tg.sin([0.0, 1.0])", "Tensor([0.        , 0.84147098])"),
 )
 cos = primitive(
     "cos", np.cos, numpy=(np.cos,),
     vjps=(lambda g, out, x: g * -np.sin(x),),
-    math=("cos x", r"\cos x"), rules=(("-g sin x", r"-g\sin x"),),
+    math=("cos a", r"\cos a"), rules=(("-g sin a", r"-g\sin a"),),
     example=("tg.cos([0.0, 1.0])", "Tensor([1.        , 0.54030231])"),
 )
 tanh = primitive(
     "tanh", np.tanh, numpy=(np.tanh,),
     vjps=(lambda g, out, x: g * (1 - out * out),),
-    math=("tanh x", r"\tanh x"), rules=(("g (1 - tanh^2 x)", r"g\,(1-\tanh^2 x)"),),
+    math=("tanh a", r"\tanh a"), rules=(("g (1 - tanh^2 a)", r"g\,(1-\tanh^2 a)"),),
     example=("tg.tanh([0.0, 1.0])", "Tensor([0.        , 0.76159416])"),
 )
 
@@ -154,31 +166,31 @@ def _sigmoid(x: Array) -> Array:
 sigmoid = primitive(
     "sigmoid", _sigmoid,
     vjps=(lambda g, out, x: g * (out * (1 - out)),),
-    math=("σ(x)", r"\sigma(x)"), rules=(("g σ(x) (1 - σ(x))", r"g\,\sigma(x)(1-\sigma(x))"),),
+    math=("σ(a)", r"\sigma(a)"), rules=(("g σ(a) (1 - σ(a))", r"g\,\sigma(a)(1-\sigma(a))"),),
     example=("tg.sigmoid([0.0, 2.0])", "Tensor([0.5       , 0.88079708])"),
 )
 relu = primitive(
     "relu", lambda x: np.maximum(x, 0),
     vjps=(lambda g, out, x: np.where(x > 0, g, 0.0),),
-    math=("max(x, 0)", r"\max(x, 0)"), rules=(("g where x > 0, else 0", r"g\,[x>0]"),),
+    math=("max(a, 0)", r"\max(a, 0)"), rules=(("g where a > 0, else 0", r"g\,[a>0]"),),
     example=("tg.relu([-1.0, 2.0])", "Tensor([0., 2.])"),
 )
 leaky_relu = primitive(
     "leaky_relu", lambda x, negative_slope: np.where(x > 0, x, negative_slope * x),
     vjps=(lambda g, out, x, negative_slope: np.where(x > 0, g, negative_slope * g),),
-    math=("x where x > 0, else a x", r"x\,[x>0]+a\,x\,[x\le 0]"),
-    rules=(("g where x > 0, else a g", r"g\,[x>0]+a\,g\,[x\le 0]"),),
+    math=("a where a > 0, else s a", r"a\,[a>0]+s\,a\,[a\le 0]"),
+    rules=(("g where a > 0, else s g", r"g\,[a>0]+s\,g\,[a\le 0]"),),
     example=("tg.leaky_relu([-1.0, 2.0], negative_slope=0.1)", "Tensor([-0.1,  2. ])"),
 )
 sign = primitive(
     "sign", np.sign, numpy=(np.sign,), vjps=(None,),
-    math=("sign x", r"\operatorname{sign} x"), rules=(("0", "0"),),
+    math=("sign a", r"\operatorname{sign} a"), rules=(("0", "0"),),
     example=("tg.sign([-3.0, 0.0, 2.0])", "Tensor([-1.,  0.,  1.])"),
 )
 abs = primitive(
     "abs", np.abs, numpy=(np.absolute, np.fabs),
     vjps=(lambda g, out, x: g * np.sign(x),),
-    math=("|x|", "|x|"), rules=(("g sign x", r"g\,\operatorname{sign} x"),),
+    math=("|a|", "|a|"), rules=(("g sign a", r"g\,\operatorname{sign} a"),),
     example=("tg.abs([-3.0, 2.0])", "Tensor([3., 2.])"),
 )
 
@@ -192,32 +204,32 @@ def _share(g: Array, x: Array, y: Array) -> Array:
 maximum = primitive(
     "maximum", np.maximum, numpy=(np.maximum, np.fmax),
     vjps=(lambda g, out, x, y: _share(g, x, y), lambda g, out, x, y: _share(g, y, x)),
-    math=("max(x, y)", r"\max(x, y)"),
-    rules=(("g where x > y, g/2 at a tie", r"g\,([x>y]+\tfrac12[x=y])"),
-           ("g where y > x, g/2 at a tie", r"g\,([y>x]+\tfrac12[x=y])")),
+    math=("max(a, b)", r"\max(a, b)"),
+    rules=(("g where a > b, g/2 where equal", r"g\,([a>b]+\tfrac12[a=b])"),
+           ("g where b > a, g/2 where equal", r"g\,([b>a]+\tfrac12[a=b])")),
     example=("tg.maximum([1.0, 5.0], 3.0)", "Tensor([3., 5.])"),
 )
 minimum = primitive(
     "minimum", np.minimum, numpy=(np.minimum, np.fmin),
     vjps=(lambda g, out, x, y: _share(g, y, x), lambda g, out, x, y: _share(g, x, y)),
-    math=("min(x, y)", r"\min(x, y)"),
-    rules=(("g where x < y, g/2 at a tie", r"g\,([x<y]+\tfrac12[x=y])"),
-           ("g where y < x, g/2 at a tie", r"g\,([y<x]+\tfrac12[x=y])")),
+    math=("min(a, b)", r"\min(a, b)"),
+    rules=(("g where a < b, g/2 where equal", r"g\,([a<b]+\tfrac12[a=b])"),
+           ("g where b < a, g/2 where equal", r"g\,([b<a]+\tfrac12[a=b])")),
     example=("tg.minimum([1.0, 5.0], 3.0)", "Tensor([1., 3.])"),
 )
 where = primitive(
     "where", lambda x, y, condition: np.where(condition, x, y),
     vjps=(lambda g, out, x, y, condition: np.where(condition, g, 0.0),
           lambda g, out, x, y, condition: np.where(condition, 0.0, g)),
-    math=("x where c, else y", r"x\,[c]+y\,[\neg c]"),
+    math=("a where c, else b", r"a\,[c]+b\,[\neg c]"),
     rules=(("g where c, else 0", r"g\,[c]"), ("0 where c, else g", r"g\,[\neg c]")),
     example=("tg.where([True, False], [1.0, 2.0], 0.0)", "Tensor([1., 0.])"),
 )
 clip = primitive(
     "clip", lambda x, min, max: np.clip(x, min, max),
     vjps=(lambda g, out, x, min, max: np.where((x >= min) & (x <= max), g, 0.0),),
-    math=("x kept within [a, b]", r"\min(\max(x, a), b)"),
-    rules=(("g where a <= x <= b, else 0", r"g\,[a\le x\le b]"),),
+    math=("a kept within [min, max]", r"\min(\max(a, \mathit{min}), \mathit{max})"),
+    rules=(("g where min <= a <= max, else 0", r"g\,[\mathit{min}\le a\le \mathit{max}]"),),
     example=("tg.clip([-2.0, 0.5, 3.0], 0.0, 1.0)", "Tensor([0. , 0.5, 1. ])"),
 )
 
@@ -226,6 +238,8 @@ clip = primitive(
 
 def _expand(g: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Spread the cotangent of a reduction over the values that were reduced."""
+    if g.dtype != x.dtype:
+        g = g.astype(x.dtype)
     if not keepdims:
         g = np.reshape(g, tuple(1 if i in axis else n for i, n in enumerate(x.shape)))
     return np.broadcast_to(g, x.shape)
@@ -235,10 +249,10 @@ def _count(x: Array, axis: tuple[int, ...]) -> int:
     return int(np.prod([x.shape[i] for i in axis], dtype=int))
 
 
-def _mean(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+def _mean(x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Array:
     wide = np.result_type(x.dtype, np.float64)  # batch norm needs digits that float32 loses
     total: Any = np.add.reduce(x, axis, wide, None, keepdims)  # type: ignore[call-overload]
-    return (total / _count(x, axis)).astype(x.dtype)
+    return (total / _count(x, axis)).astype(dtype or x.dtype)
 
 
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Array:
@@ -257,13 +271,14 @@ sum = primitive(
     "sum", lambda x, axis, keepdims: np.add.reduce(x, axis=axis, keepdims=keepdims),
     numpy=(np.sum,),
     vjps=(lambda g, out, x, axis, keepdims: _expand(g, x, axis, keepdims),),
-    math=("Σ x", r"\sum x"), rules=(("g for each x", "g"),),
+    math=("Σ a", r"\sum a"), rules=(("g", "g"),),
     example=("tg.sum([[1.0, 2.0], [3.0, 4.0]], axis=0)", "Tensor([4., 6.])"),
 )
 mean = primitive(
     "mean", _mean, numpy=(np.mean,),
-    vjps=(lambda g, out, x, axis, keepdims: _expand(g / _count(x, axis), x, axis, keepdims),),
-    math=("(1/m) Σ x", r"\frac{1}{m}\sum x"), rules=(("g / m for each x", r"\frac{g}{m}"),),
+    vjps=(lambda g, out, x, axis, keepdims, dtype=None:
+          _expand(g / _count(x, axis), x, axis, keepdims),),
+    math=("(1/m) Σ a", r"\frac{1}{m}\sum a"), rules=(("g / m", r"\frac{g}{m}"),),
     example=("tg.mean([[1.0, 2.0], [3.0, 4.0]], axis=0)", "Tensor([2., 3.])"),
 )
 var = primitive(
@@ -271,22 +286,22 @@ var = primitive(
     vjps=(lambda g, out, x, axis, ddof, keepdims:
           _expand(g * (2 / (_count(x, axis) - ddof)), x, axis, keepdims)
           * (x - mean(x, axis=axis, keepdims=True)),),
-    math=("(1/m) Σ (x - mean x)^2", r"\frac{1}{m}\sum (x-\bar x)^2"),
-    rules=(("g 2 (x - mean x) / m", r"g\,\frac{2}{m}(x-\bar x)"),),
+    math=("(1/m) Σ (a - mean a)^2", r"\frac{1}{m}\sum (a-\bar a)^2"),
+    rules=(("g 2 (a - mean a) / m", r"g\,\frac{2}{m}(a-\bar a)"),),
     example=("tg.var([[1.0, 2.0], [3.0, 6.0]], axis=0)", "Tensor([1., 4.])"),
 )
 max = primitive(
     "max", lambda x, axis, keepdims: np.maximum.reduce(x, axis=axis, keepdims=keepdims),
     numpy=(np.max,), vjps=(_to_extreme,),
-    math=("max x", r"\max x"),
-    rules=(("g at the largest x, shared at a tie", r"g\,\frac{[x=\max x]}{\sum [x=\max x]}"),),
+    math=("max a", r"\max a"),
+    rules=(("g at the largest a, shared among equals", r"g\,\frac{[a=\max a]}{\sum [a=\max a]}"),),
     example=("tg.max([[1.0, 2.0], [3.0, 0.0]], axis=0)", "Tensor([3., 2.])"),
 )
 min = primitive(
     "min", lambda x, axis, keepdims: np.minimum.reduce(x, axis=axis, keepdims=keepdims),
     numpy=(np.min,), vjps=(_to_extreme,),
-    math=("min x", r"\min x"),
-    rules=(("g at the smallest x, shared at a tie", r"g\,\frac{[x=\min x]}{\sum [x=\min x]}"),),
+    math=("min a", r"\min a"),
+    rules=(("g at the smallest a, shared among equals", r"g\,\frac{[a=\min a]}{\sum [a=\min a]}"),),
     example=("tg.min([[1.0, 2.0], [3.0, 0.0]], axis=0)", "Tensor([1., 0.])"),
 )
 
@@ -311,6 +326,6 @@ def _matmul_y(g: Array, out: Array, x: Array, y: Array) -> Array:
 
 matmul = primitive(
     "matmul", np.matmul, numpy=(np.matmul,), vjps=(_matmul_x, _matmul_y),
-    math=("x @ y", r"x\,y"), rules=(("g @ y^T", r"g\,y^{T}"), ("x^T @ g", r"x^{T}g")),
+    math=("a @ b", r"a\,b"), rules=(("g @ b^T", r"g\,b^{T}"), ("a^T @ g", r"a^{T}g")),
     example=("tg.matmul([[1.0, 2.0]], [[3.0], [4.0]])", "Tensor([[11.]])"),
 )

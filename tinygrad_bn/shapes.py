@@ -32,20 +32,20 @@ class EveryInput(Sequence[Callable[..., Array]]):
 reshape = primitive(
     "reshape", lambda x, shape: np.reshape(x, shape),
     vjps=(lambda g, out, x, shape: np.reshape(g, x.shape),),
-    math=("x, reshaped", r"\operatorname{reshape} x"),
+    math=("a, reshaped", r"\operatorname{reshape} a"),
     rules=(("g, reshaped back", r"\operatorname{reshape} g"),),
     example=("tg.reshape([1.0, 2.0, 3.0, 4.0], (2, 2))", "Tensor([[1., 2.],\n        [3., 4.]])"),
 )
 transpose = primitive(
     "transpose", lambda x, axes: np.transpose(x, axes),
     vjps=(lambda g, out, x, axes: np.transpose(g, tuple(np.argsort(axes))),),
-    math=("x^T", "x^{T}"), rules=(("g^T", "g^{T}"),),
+    math=("a^T", "a^{T}"), rules=(("g^T", "g^{T}"),),
     example=("tg.transpose([[1.0, 2.0], [3.0, 4.0]])", "Tensor([[1., 3.],\n        [2., 4.]])"),
 )
 broadcast_to = primitive(
     "broadcast_to", lambda x, shape: np.broadcast_to(x, shape),
     vjps=(lambda g, out, x, shape: g,),  # the reverse pass sums over what was broadcast
-    math=("x, repeated", r"\operatorname{broadcast} x"),
+    math=("a, repeated", r"\operatorname{broadcast} a"),
     rules=(("g, summed over the repeats", r"\sum g"),),
     example=("tg.broadcast_to([1.0, 2.0], (2, 2))", "Tensor([[1., 2.],\n        [1., 2.]])"),
 )
@@ -59,13 +59,13 @@ def _part(position: int, g: Array, out: Array, *xs: Array, axis: int) -> Array:
 
 concatenate = primitive(
     "concatenate", lambda *xs, axis: np.concatenate(xs, axis), vjps=EveryInput(_part),
-    math=("the x joined", r"[x_1, x_2, \dots]"), rules=(("its part of g", "g_i"),),
+    math=("the a joined", r"[a_1, a_2, \dots]"), rules=(("its part of g", "g_i"),),
     example=("tg.concatenate([[1.0, 2.0], [3.0]])", "Tensor([1., 2., 3.])"),
 )
 stack = primitive(
     "stack", lambda *xs, axis: np.stack(xs, axis),
     vjps=EveryInput(lambda i, g, out, *xs, axis: g[(slice(None),) * axis + (i,)]),
-    math=("the x stacked", r"[x_1, x_2, \dots]"), rules=(("its part of g", "g_i"),),
+    math=("the a stacked", r"[a_1, a_2, \dots]"), rules=(("its part of g", "g_i"),),
     example=("tg.stack([[1.0, 2.0], [3.0, 4.0]])", "Tensor([[1., 2.],\n        [3., 4.]])"),
 )
 
@@ -82,18 +82,18 @@ def _scatter(x: Array, index: Any, shape: tuple[int, ...]) -> Array:
 getitem: Primitive = primitive(
     "getitem", lambda x, index: x[index],
     vjps=(lambda g, out, x, index: scatter(g, index=index, shape=x.shape),),
-    math=("x[i]", "x_i"), rules=(("g added at i into zeros", r"\sum_i g\,e_i"),),
+    math=("a[i]", "a_i"), rules=(("g added at i into zeros", r"\sum_i g\,e_i"),),
     example=("tg.getitem([1.0, 2.0, 3.0], slice(1, None))", "Tensor([2., 3.])"),
 )
 scatter: Primitive = primitive(
     "scatter", _scatter,
     vjps=(lambda g, out, x, index, shape: g[index],),
-    math=("x added at i into zeros", r"\sum_i x\,e_i"), rules=(("g[i]", "g_i"),),
+    math=("a added at i into zeros", r"\sum_i a\,e_i"), rules=(("g[i]", "g_i"),),
     example=("tg.scatter([5.0, 7.0], slice(1, 3), (4,))", "Tensor([0., 5., 7., 0.])"),
 )
 astype = primitive(
     "astype", lambda x, dtype: x.astype(dtype),
     vjps=(lambda g, out, x, dtype: g,),  # the reverse pass gives g the dtype of x
-    math=("x", "x"), rules=(("g", "g"),),
+    math=("a", "a"), rules=(("g", "g"),),
     example=("tg.astype([1.0, 2.0], np.float32)", "Tensor([1., 2.], dtype=float32)"),
 )

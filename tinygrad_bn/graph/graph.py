@@ -75,9 +75,9 @@ class Graph:
     array([2., 4.])
     >>> print(g)
     id  name  operation        shape  value  gradient
-     0  x     input            (2,)   1, 2   2, 4
-     1        mul(x, x)        (2,)   1, 4   1, 1
-     2        sum(#1, axis=0)  ()     5      1
+    0   x     input            (2,)   1, 2   2, 4
+    1         mul(x, x)        (2,)   1, 4   1, 1
+    2         sum(#1, axis=0)  ()     5      1
     """
 
     nodes: tuple[Node, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from .graph import Node
+
+BROADCASTING = {"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "broadcast_to"}
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -22,10 +25,12 @@ def numbers(array: npt.NDArray[Any], width: int = 40, digits: int = 4) -> str:
     flat = np.asarray(array).ravel()
     if flat.size == 0:
         return "empty"
-    if flat.size * 2 - 1 <= width:
-        line = ", ".join(number(float(value), digits) for value in flat)
+    for fewer in range(digits, 2, -1) if flat.size * 2 - 1 <= width else ():
+        line = ", ".join(number(float(value), fewer) for value in flat)
         if len(line) <= width:
             return line
+    if (flat == flat[0]).all():
+        return f"{number(float(flat[0]), digits)} everywhere"
     low, high = number(float(flat.min()), 3), number(float(flat.max()), 3)
     with np.errstate(invalid="ignore", over="ignore"):
         mean, std = (number(float(f(flat, dtype=np.float64)), 3) for f in (np.mean, np.std))
@@ -42,13 +47,12 @@ def call(node: Node, nodes: Sequence[Node]) -> str:
     """Write the operation of a node as a call, or say what kind of leaf it is."""
     if node.op is None:
         return node.kind
-    operands = [label(nodes[i]) for i in node.inputs]
     params = [
         f"{key}={_brief(value)}"
         for key, value in node.params.items()
         if key != "keepdims" and value
     ]
-    return f"{node.op}({', '.join(operands + params)})"
+    return f"{node.op}({', '.join(operands(node, nodes) + params)})"
 
 
 def label(node: Node) -> str:
@@ -78,7 +82,7 @@ def table(nodes: Sequence[Node], has_gradients: bool, width: int = 100) -> str:
     head = ["id", "name", "operation", *(["scope"] if scoped else []), "shape", "value"]
     rows = []
     for node in nodes:
-        row = [str(node.id), node.name or "", call(node, nodes)]
+        row = [str(node.id).rjust(len(str(len(nodes)))), node.name or "", call(node, nodes)]
         rows.append([*row, *([node.scope] if scoped else []), shape(node.shape)])
     used = sum(max(len(r[i]) for r in [head, *rows]) + 2 for i in range(len(head) - 1))
     columns = 2 if has_gradients else 1
@@ -93,11 +97,46 @@ def table(nodes: Sequence[Node], has_gradients: bool, width: int = 100) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Set rows in columns; the first column at the right, the others at the left."""
+    """Set rows in columns."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = [cell.ljust(w) for cell, w in zip(row, widths, strict=True)]
-        cells[0] = row[0].rjust(widths[0])
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def expression(node: Node, nodes: Sequence[Node]) -> str:
+    """Give the name of a node, or for a nameless result the short formula that it is."""
+    if node.name is None and node.formula:
+        formula = filled_in(node.formula, operands(node, nodes))
+        if len(formula) <= 20:
+            return f"({formula})" if " " in formula else formula
+    return label(node)
+
+
+def cotangent(node: Node, nodes: Sequence[Node]) -> str:
+    """Name the cotangent of a node: ``dx_hat``, ``d(var + eps)``."""
+    of = expression(node, nodes)
+    return f"d{of}" if node.name or of.startswith("(") else f"d({of})"
+
+
+def operands(node: Node, nodes: Sequence[Node]) -> list[str]:
+    """Give the labels of the inputs of a node."""
+    return [label(nodes[i]) for i in node.inputs]
+
+
+def backward_rule(node: Node, position: int, nodes: Sequence[Node]) -> str:
+    """Write the rule for one input with the names in it, and a sum where broadcasting is undone."""
+    names = [expression(nodes[i], nodes) for i in node.inputs]
+    rule = filled_in(node.rule[position], names, cotangent(node, nodes))
+    source = nodes[node.inputs[position]]
+    repeated = source.shape != node.shape and node.op in BROADCASTING
+    return f"Σ {rule}" if repeated else rule
+
+
+def filled_in(formula: str, operands: Sequence[str], g: str = "g") -> str:
+    """Put the operands in the place of a and b in a formula or rule, the cotangent in that of g."""
+    names = {**dict(zip("ab", operands, strict=False)), "g": g}
+    filled = re.sub(r"\b[abg]\b", lambda letter: names.get(letter[0], letter[0]), formula)
+    return re.sub(r"\^\((\d+)-1\)", lambda n: "" if n[1] == "2" else f"^{int(n[1]) - 1}", filled)

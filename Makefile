@@ -1,0 +1,38 @@
+# Each target does its own set-up: a virtual environment in .venv, with what the target needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint types thorough clean
+
+run: $(VENV)/run.installed
+	$(BIN)/tinygrad-bn run $(ARGS)
+
+test: $(VENV)/dev.installed
+	$(BIN)/pytest -n 2 $(ARGS)
+
+thorough: $(VENV)/dev.installed
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 $(ARGS)
+
+lint: $(VENV)/dev.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.installed
+	$(BIN)/mypy
+
+$(VENV)/run.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[render]'
+	@touch $@
+
+$(VENV)/dev.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/run.installed
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed; name one with make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) batch_norm_output

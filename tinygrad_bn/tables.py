@@ -1,0 +1,120 @@
+"""Reading a mini-batch from a file: CSV with or without a header, or NumPy's NPY.
+
+What is wrong with a file is said in one sentence, with the place, as a ``InputError``.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class InputError(ValueError):
+    """The user's input cannot be used; the message says what came and what was expected."""
+
+
+class Table(NamedTuple):
+    """Rows are examples, columns features."""
+
+    columns: tuple[str, ...]
+    values: Array
+
+
+def read_table(path: Path) -> Table:
+    """Read a .npy file, or any other file as CSV, into numbers that are all finite."""
+    try:
+        table = _read_npy(path) if path.suffix.lower() == ".npy" else _read_csv(path)
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    bad = np.argwhere(~np.isfinite(table.values))
+    if bad.size:
+        row, column = bad[0]
+        raise InputError(
+            f"{path}: row {row + 1}, column {table.columns[column]!r} is "
+            f"{table.values[row, column]}; every value must be a finite number"
+        )
+    return table
+
+
+def _read_npy(path: Path) -> Table:
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{path}: not an NPY file of numbers: {error}") from None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
+        came = getattr(values, "dtype", type(values).__name__)
+        raise InputError(f"{path}: an array of real numbers is expected, not {came}")
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError(f"{path}: the array has shape {values.shape}; expected (rows, columns)")
+    return Table(_numbered(values.shape[1]), values.astype(np.float64))
+
+
+def _read_csv(path: Path) -> Table:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        separator = max(",;\t", key=next(filter(str.strip, lines), "").count)
+        rows = [
+            (number, [cell.strip() for cell in row])
+            for number, row in enumerate(csv.reader(lines, delimiter=separator, strict=True), 1)
+            if any(cell.strip() for cell in row)
+        ]
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file in UTF-8; expected CSV or a .npy file") from None
+    except csv.Error as error:
+        raise InputError(f"{path}: not a CSV file: {error}") from None
+    if not rows:
+        raise InputError(f"{path}: the file is empty; expected rows of numbers")
+    first_line, first = rows[0]
+    has_header = not any(_is_number(cell) for cell in first)
+    columns = tuple(first) if has_header else _numbered(len(first))
+    values = []
+    for line, cells in rows[has_header:]:
+        if len(cells) != len(columns):
+            raise InputError(
+                f"{path}: line {line} has {len(cells)} cells, but line {first_line} has "
+                f"{len(columns)}; every row needs the same number"
+            )
+        for column, cell in zip(columns, cells, strict=True):
+            if not _is_number(cell):
+                what = f"{cell!r}, not a number" if cell else "empty"
+                raise InputError(f"{path}: line {line}, column {column!r} is {what}")
+        values.append([float(cell) for cell in cells])
+    if not values:
+        raise InputError(f"{path}: there is a header but no row of numbers")
+    return Table(columns, np.array(values, np.float64))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(count))
+
+
+def choose_columns(table: Table, wanted: list[str]) -> Table:
+    """Keep the named columns, in that order; a number counts the columns from 0."""
+    chosen = []
+    for name in wanted:
+        if name in table.columns:
+            chosen.append(table.columns.index(name))
+        elif name.isdecimal() and int(name) < len(table.columns):
+            chosen.append(int(name))
+        else:
+            there = ", ".join(table.columns)
+            raise InputError(
+                f"no column {name!r}: the columns are {there} (or 0 to {len(table.columns) - 1})"
+            )
+    return Table(tuple(table.columns[i] for i in chosen), table.values[:, chosen])
