@@ -224,7 +224,8 @@ def test_backward_of_a_gradient_reaches_the_leaves() -> None:
 
 
 @pytest.mark.parametrize(
-    "f", [lambda *xs: xs[0] * xs[1] + xs[2] / 2, lambda *xs: tg.concatenate(xs) * tg.stack(xs).sum()]
+    "f",
+    [lambda *xs: xs[0] * xs[1] + xs[2] / 2, lambda *xs: tg.concatenate(xs) * tg.stack(xs).sum()],
 )
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_gradient_has_the_dtype_of_its_input(f: Callable[..., Any], create_graph: bool) -> None:
@@ -363,7 +364,12 @@ def test_error_in_the_middle_of_backward_leaves_every_gradient_as_it_was() -> No
         raise ArithmeticError("this rule fails")
 
     failing = Primitive(
-        "failing", np.positive, vjps=(fails,), math=("x", "x"), rules=(("g", "g"),), example=("", "")
+        "failing",
+        np.positive,
+        vjps=(fails,),
+        math=("x", "x"),
+        rules=(("g", "g"),),
+        example=("", ""),
     )
     first, last, fresh = pair(), pair(), pair()
     (first * last).backward(W)

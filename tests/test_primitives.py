@@ -231,7 +231,9 @@ def test_gradient_of_the_gradient_is_the_derivative_of_the_rule(case: Case) -> N
         )
 
 
-def along(case: Case, tensors: Sequence[Any], w: Any, *directions: Sequence[Any]) -> tuple[Any, ...]:
+def along(
+    case: Case, tensors: Sequence[Any], w: Any, *directions: Sequence[Any]
+) -> tuple[Any, ...]:
     """Differentiate <w, case> once, and once more along each direction."""
     gradients = tg.grad(case(*tensors), tensors, w, create_graph=True)
     for direction in directions:
@@ -250,7 +252,9 @@ def test_hessian_is_symmetric(case: Case) -> None:
     # Each entry of H u sums terms of the size of <w, |f''|> and rounds by a few eps of them; the
     # first gradients stand for terms that cancel altogether.
     terms = inner_magnitude(us, hv) + inner_magnitude(vs, hu)
-    terms += inner_magnitude(us, arrays_of(along(case, tensors, w))) * largest(np.concatenate(vs, None))
+    terms += inner_magnitude(us, arrays_of(along(case, tensors, w))) * largest(
+        np.concatenate(vs, None)
+    )
     assert inner(us, hv) == pytest.approx(inner(vs, hu), rel=0, abs=64 * EPS * terms)
 
 
@@ -375,9 +379,7 @@ def test_mixed_derivatives_of_a_power_agree_where_the_exponent_is_zero() -> None
     assert xy.item() == pytest.approx(1 / 3, rel=4 * EPS, abs=0)
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "slope"), [(-1e4, 0.0, 0.0), (0.0, 0.5, 0.25), (1e4, 1.0, 0.0)]
-)
+@pytest.mark.parametrize(("x", "y", "slope"), [(-1e4, 0.0, 0.0), (0.0, 0.5, 0.25), (1e4, 1.0, 0.0)])
 def test_sigmoid_does_not_overflow(x: float, y: float, slope: float) -> None:
     (t,) = leaves([np.array(x)])
     out = tg.sigmoid(t)

@@ -76,7 +76,9 @@ def operands(draw: st.DrawFn) -> Any:
 @given(
     op=st.sampled_from(ARITHMETIC),
     array=hnp.arrays(
-        st.sampled_from(FLOATS), st.sampled_from([(), (3,)]), elements=st.sampled_from([1.0, 2.0, 3.0])
+        st.sampled_from(FLOATS),
+        st.sampled_from([(), (3,)]),
+        elements=st.sampled_from([1.0, 2.0, 3.0]),
     ),
     other=operands(),
     wrapped=st.booleans(),
@@ -221,7 +223,9 @@ def test_operand_that_is_overwritten_after_the_forward_pass_does_no_harm(
     assert gradient(y, x) == gradient(expected, x)
 
 
-@pytest.mark.parametrize("kind", ["condition", "mask", "index", "nested", "list", "lower", "cotangent"])
+@pytest.mark.parametrize(
+    "kind", ["condition", "mask", "index", "nested", "list", "lower", "cotangent"]
+)
 def test_parameter_array_that_is_overwritten_does_no_harm(kind: str) -> None:
     x = leaf()
     choice, places, bound, w = W > 0, np.array([2, 0, 2]), np.array([0.0, 3.0, 0.0]), W.copy()
@@ -471,7 +475,13 @@ def test_comparisons_give_the_boolean_arrays_of_numpy(compare: Any) -> None:
     x, other = leaf(), np.array([2.0, 2.0, 2.0])
     expected = compare(x.data, other)
     assert 0 < expected.sum() < 3
-    for a, b in [(x, other), (x, tg.Tensor(other)), (x, 2.0), (x, [2, 2, 2]), (x.data, tg.Tensor(2.0))]:
+    for a, b in [
+        (x, other),
+        (x, tg.Tensor(other)),
+        (x, 2.0),
+        (x, [2, 2, 2]),
+        (x.data, tg.Tensor(2.0)),
+    ]:
         result = compare(a, b)
         assert type(result) is np.ndarray
         np.testing.assert_array_equal(result, expected, strict=True)

@@ -137,9 +137,7 @@ def _inputs(args: argparse.Namespace, table: Table) -> tuple[Tensor, Tensor, Ten
     else:
         dy = read_table(args.upstream).values
         if dy.shape != shape:
-            raise InputError(
-                f"{args.upstream}: the shape is {dy.shape}, the mini-batch's is {shape}"
-            )
+            raise InputError(f"{args.upstream} has shape {dy.shape}, the mini-batch {shape}")
     arrays = {"x": table.values, **parameters, "dy": dy}
     for name, array in arrays.items():
         with np.errstate(over="ignore"):

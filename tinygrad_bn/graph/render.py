@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import graphviz
 
 FORMATS = ("svg", "png", "pdf")
+
+# Not in ours: drawing again and again there has been seen to end in a crash of the interpreter,
+# and its font library writes warnings to the terminal.
+IN_ITS_OWN_PROCESS = """
+import sys
+import pygraphviz
+drawing = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+drawing.layout(prog="dot")
+sys.stdout.buffer.write(drawing.draw(format=sys.argv[1]))
+"""
 
 
 def rendered(source: str, format: str) -> bytes:
@@ -23,32 +33,19 @@ def rendered(source: str, format: str) -> bytes:
             return drawn
         except graphviz.CalledProcessError as error:
             raise RuntimeError(f"the dot program failed: {error.stderr.decode().strip()}") from None
-    try:
-        import pygraphviz
-    except ImportError:
+    if importlib.util.find_spec("pygraphviz") is None:
         raise RuntimeError(
             "a picture needs a Graphviz engine: `pip install 'tinygrad-bn[render]'` brings one, "
             "or install Graphviz itself so that the program `dot` is found (a .dot file needs none)"
-        ) from None
-    with _silenced_stderr():  # its font library warns about system files that are none of ours
-        drawing = pygraphviz.AGraph(string=source)
-        drawing.layout(prog="dot")
-        image: bytes = drawing.draw(format=format)
-    return image
-
-
-@contextmanager
-def _silenced_stderr() -> Iterator[None]:
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)
+        )
+    done = subprocess.run(
+        [sys.executable, "-c", IN_ITS_OWN_PROCESS, format],
+        input=source.encode(),
+        capture_output=True,
+    )
+    if done.returncode:
+        raise RuntimeError(f"pygraphviz failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
 def save(source: str, path: Path) -> Path:
