@@ -50,7 +50,9 @@ def cotangent(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(rng.uniform(0.5, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
 
 
-def apart(rng: np.random.Generator, shapes: Sequence[tuple[int, ...]], low=-2.0, high=2.0) -> Arrays:
+def apart(
+    rng: np.random.Generator, shapes: Sequence[tuple[int, ...]], low=-2.0, high=2.0
+) -> Arrays:
     """Sample inputs, all of whose values lie apart from each other and from the kinks.
 
     Together they are a jittered grid over [low, high] in random order. The number of grid points

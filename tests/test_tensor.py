@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import operator
 import pickle
+from array import array as buffer
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_bn as tg
+
+UNARY = [
+    "neg", "abs", "sign", "sqrt", "exp", "log", "sin", "cos", "tanh", "sigmoid", "relu",
+    "leaky_relu",
+]  # fmt: skip
+REDUCTIONS = ["sum", "mean", "var", "max", "min"]
 
 W = np.array([3.0, -5.0, 7.0])  # a cotangent for outputs of three values; sums of it are exact
 
@@ -121,8 +128,7 @@ def test_python_numbers_keep_the_dtype_in_every_operator(dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_every_operation_of_one_tensor_keeps_its_dtype(dtype: Any) -> None:
     x = tg.Tensor(np.array([[0.25, 0.5], [0.5, 0.75]]), dtype=dtype, requires_grad=True)
-    for name in ("neg sqrt exp log abs sign sin cos tanh sigmoid relu leaky_relu "
-                 "sum mean var std max min clip transpose ravel").split():  # fmt: skip
+    for name in [*UNARY, *REDUCTIONS, "std", "clip", "transpose", "ravel"]:
         assert getattr(x, name)().dtype == dtype, name
     for y in (x[0], x @ x, x.reshape(4), x.broadcast_to(3, 2, 2), tg.stack([x, x]), np.square(x)):
         assert y.dtype == dtype
@@ -422,6 +428,7 @@ INDICES = {
     "array and newaxis": (np.array([2, 2, 1]), None, slice(1, 3)),
     "arrays that broadcast": (np.array([[0], [0]]), np.array([1, 1, 3])),
     "arrays apart": (np.array([0, 0]), slice(None), np.array([1, 1])),
+    "buffer of integers with a repeat": buffer("q", [0, 0, 2]),
     "mask": np.eye(3, 4, dtype=bool),
     "mask of rows": np.array([True, False, True]),
     "mask beside integers": (np.array([True, False, True]), [1, 1]),
@@ -618,13 +625,17 @@ def test_result_cannot_be_copied_without_its_past(duplicate: Any) -> None:
 
 # Functions and methods are one thing
 
+OTHER = [[1.5, 2.5], [3.5, 0.5]]
 CALLS: dict[str, tuple[Any, ...]] = {
-    **dict.fromkeys("neg abs sign sqrt exp log sin cos tanh sigmoid relu leaky_relu".split(), ()),
-    **dict.fromkeys("sum mean var max min".split(), (0,)),
-    **dict.fromkeys("add sub mul div pow maximum minimum matmul".split(), ([[1.5, 2.5], [3.5, 0.5]],)),
-    "clip": (0.5, 2.0), "reshape": ((4,),), "transpose": ((1, 0),),
-    "broadcast_to": ((3, 2, 2),), "astype": (np.float32,),
-}  # fmt: skip
+    **dict.fromkeys(UNARY, ()),
+    **dict.fromkeys(REDUCTIONS, (0,)),
+    **dict.fromkeys(["add", "sub", "mul", "div", "pow", "maximum", "minimum", "matmul"], (OTHER,)),
+    "clip": (0.5, 2.0),
+    "reshape": ((4,),),
+    "transpose": ((1, 0),),
+    "broadcast_to": ((3, 2, 2),),
+    "astype": (np.float32,),
+}
 
 
 @pytest.mark.parametrize(("name", "args"), CALLS.items(), ids=list(CALLS))
@@ -666,6 +677,15 @@ def test_methods_that_arrays_have_do_what_they_do_there() -> None:
         y, expected = use(x), np.asarray(use(array))
         assert y.requires_grad
         assert_close(y.data, expected, 8 * EPS * np.abs(array).max())
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, tg.Tensor, lambda c: np.array(c, bool)])
+def test_condition_may_be_anything_that_holds_truth_values(kind: Callable[..., Any]) -> None:
+    x = leaf()
+    condition = kind([1.0, 0.0, 2.0])
+    for y in (tg.where(condition, x, -x), x.where(condition, -x), np.where(condition, x, -x)):
+        assert y.data.tolist() == [1.0, -2.0, 4.0]
+        assert gradient(y, x) == [3.0, 5.0, 7.0]
 
 
 def test_stack_and_concatenate_take_arrays_beside_tensors() -> None:

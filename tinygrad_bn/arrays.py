@@ -55,10 +55,10 @@ def lock(data: Any) -> npt.NDArray[Any]:
 def frozen(index: Any) -> Any:
     """Copy the arrays of an index: the caller may change his before the backward pass."""
     if isinstance(index, tuple):
-        return tuple(frozen(i) for i in index)
+        return tuple(frozen(list(i) if isinstance(i, tuple) else i) for i in index)
     if isinstance(index, list | np.ndarray):
         array = np.array(index)
-        return lock(array.astype(int) if array.size == 0 else array)
+        return lock(array.astype(int) if array.size == 0 and array.dtype == float else array)
     if hasattr(index, "__apply_primitive__"):
         raise TypeError("a Tensor cannot be an index: use an integer or boolean NumPy array")
     return index
@@ -70,6 +70,8 @@ def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
         return tuple(range(ndim))
     try:
         axes = tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
+    except TypeError:
+        raise TypeError(f"{caller}: axis {axis!r} is no integer, nor a tuple of them") from None
     except np.exceptions.AxisError:
         there = f"there are axes {-ndim} to {ndim - 1}" if ndim else "a single number has no axis"
         raise ValueError(
@@ -80,10 +82,15 @@ def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
     return axes
 
 
-def mismatch(name: str, values: tuple[Any, ...], error: Exception) -> str:
+def mismatch(name: str, values: tuple[Any, ...], params: dict[str, Any], error: Exception) -> str:
     """Say what went wrong when a primitive's NumPy function refused its operands."""
-    shapes = [np.shape(value) for value in values]
-    message = f"{name} of {' and '.join(map(str, shapes))}: "
+    shapes = " and ".join(str(np.shape(value)) for value in values)
+    given = [
+        f"{key} of shape {value.shape}" if isinstance(value, np.ndarray) else f"{key} {value}"
+        for key, value in params.items()
+        if isinstance(value, np.ndarray | tuple)
+    ]
+    message = f"{name} of {shapes}{' with ' if given else ''}{' and '.join(given)}: "
     if name == "matmul":
         return message + (
             "the last axis of the first must be as long as the last but one (or only) axis of "

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from .primitives import Array, Primitive
-from .recording import MODE, Scope, enable_grad, raise_if_not_finite
+from .recording import MODE, Scope, enable_grad, ignore_anomaly, raise_if_not_finite
 
 
 class Recorded(Protocol):
@@ -80,12 +80,13 @@ def reverse_pass(
     the rules run on Tensors, which record them.
     """
     order = topological_order(output)
-    needed = {id(tensor) for tensor in (wanted or order) if tensor.requires_grad}
+    ends = order if wanted is None else wanted
+    needed = {id(tensor) for tensor in ends if tensor.requires_grad}
     for tensor in order:
         if any(id(source) in needed for source in tensor.inputs):
             needed.add(id(tensor))
 
-    anomaly = MODE.get().anomaly
+    anomaly, unwatched = MODE.get().anomaly, ignore_anomaly()
     cotangents = {id(output): cotangent}
     while order:
         tensor = order.pop()
@@ -95,17 +96,20 @@ def reverse_pass(
         yield tensor, g
         if tensor.op is None:
             continue
-        out, inputs = tensor.data, tensor.values
-        if create_graph:
-            out, inputs = tensor, tuple(tensor.inputs_as_they_were())
         for i, source in enumerate(tensor.inputs):
             rule = tensor.op.vjps[i]
             if rule is None or id(source) not in needed:
                 continue
-            part = fit(rule(g, out, *inputs, **tensor.params), source.data)
+            if create_graph:
+                with unwatched:
+                    part = rule(g, tensor, *tensor.inputs_as_they_were(), **tensor.params)
+            else:
+                part = rule(g, tensor.data, *tensor.values, **tensor.params)
+            part = fit(part, source.data)
             if anomaly:
                 maker = f"the backward rule of {tensor.op} for input {i}"
-                raise_if_not_finite(part, maker, tensor.made_in, tensor.made_at)
+                value = part.data if create_graph else part
+                raise_if_not_finite(value, maker, tensor.made_in, tensor.made_at)
             so_far = cotangents.get(id(source))
             cotangents[id(source)] = part if so_far is None else so_far + part
 
@@ -184,15 +188,18 @@ def grad(
     >>> tg.grad(dx.sum(), x)[0].data
     array([ 6., 12.])
     """
-    wanted: Sequence[T] = [inputs] if is_tensor(inputs) else list(inputs)  # type: ignore
+    if not is_tensor(output):
+        raise TypeError(f"grad: the output is of type {type(output).__name__}, not a Tensor")
+    several = isinstance(inputs, Iterable) and not is_tensor(inputs)
+    wanted: Sequence[T] = list(inputs) if several else [inputs]  # type: ignore
     for i, tensor in enumerate(wanted):
         if not is_tensor(tensor):
             raise TypeError(f"grad: input {i} is of type {type(tensor).__name__}, not a Tensor")
         if not tensor.requires_grad:
             raise ValueError(f"grad: input {i} needs no gradient: make it with requires_grad=True")
-    cotangent = first_cotangent(output, grad_output, "grad_output")
     ids = {id(tensor) for tensor in wanted}
     with enable_grad() if create_graph else nullcontext():
+        cotangent = first_cotangent(output, grad_output, "grad_output")
         walk = reverse_pass(
             output, cotangent if create_graph else cotangent.data, wanted, create_graph=create_graph
         )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from . import primitives as P
 from . import shapes
 from .arrays import frozen
-from .operations import TWO, documented
+from .operations import TWO, documented, truth
 from .tensor import Tensor, TensorLike, apply, as_tensor
 
 
@@ -59,7 +59,7 @@ concatenate, stack = map(_joining, (Tensor.concatenate, Tensor.stack))
 
 @wraps(Tensor.where)
 def where(condition: npt.ArrayLike, x: TensorLike, y: TensorLike) -> Tensor:
-    params = {"condition": frozen(condition)}
+    params = {"condition": truth(condition)}
     return apply(P.where, (x if isinstance(y, Tensor) else as_tensor(x), y), params)
 
 

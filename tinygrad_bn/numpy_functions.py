@@ -23,7 +23,7 @@ PLAIN: set[Callable[..., Any]] = {
     np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
     np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.allclose, np.array_equal,
     np.any, np.all, np.count_nonzero, np.argmax, np.argmin, np.argsort, np.nonzero,
-    np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
+    np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like,
     np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.shares_memory,
     np.may_share_memory, np.array_repr, np.array_str, np.array2string,
 }  # fmt: skip
@@ -82,11 +82,9 @@ def _std(
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Array:
-    if hasattr(condition, "__apply_primitive__"):
-        condition = condition.data != 0
     if x is None or y is None:
-        return np.where(condition)
-    return P.where(x, y, condition=np.array(condition, bool))
+        return np.where(plain(condition))
+    return P.where(x, y, condition=np.array(plain(condition), bool))
 
 
 def _clip(
@@ -107,10 +105,18 @@ def _joined(name: str) -> Callable[..., Array]:
 
     def join(arrays: Any, axis: int = 0, out: Any = None) -> Array:
         _without(f"np.{name}", out=out)
+        if not isinstance(axis, int):
+            _refuse(f"np.{name} with axis={axis}", "give one axis, an integer")
         ndim = np.ndim(arrays[0]) + (name == "stack")
         return primitive(*arrays, axis=normalized_axes(axis, ndim, name)[0])
 
     return join
+
+
+def _full_like(a: Array, fill_value: Any) -> Array:
+    if hasattr(fill_value, "__apply_primitive__"):
+        return fill_value.broadcast_to(np.shape(a))
+    return np.full_like(plain(a), fill_value)
 
 
 def _dot(a: Array, b: Array, out: Any = None) -> Array:
@@ -138,6 +144,8 @@ def _squeeze(a: Array, axis: Any = None) -> Array:
 def _moveaxis(a: Array, source: Any, destination: Any) -> Array:
     start = normalized_axes(source, a.ndim, "moveaxis")
     goal = normalized_axes(destination, a.ndim, "moveaxis")
+    if len(start) != len(goal):
+        raise ValueError(f"moveaxis: {source} and {destination} are not equally many axes")
     order = [i for i in range(a.ndim) if i not in start]
     for to, where_from in sorted(zip(goal, start, strict=True)):
         order.insert(to, where_from)
@@ -145,8 +153,9 @@ def _moveaxis(a: Array, source: Any, destination: Any) -> Array:
 
 
 def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
+    i, j = (normalized_axes(axis, a.ndim, "swapaxes")[0] for axis in (axis1, axis2))
     order = list(range(a.ndim))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
+    order[i], order[j] = j, i
     return np.transpose(a, tuple(order))
 
 
@@ -161,6 +170,7 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.clip: _clip,
     np.concatenate: _joined("concatenate"),
     np.stack: _joined("stack"),
+    np.full_like: _full_like,
     np.dot: _dot,
     np.square: lambda x: x**2,
     np.reciprocal: lambda x: 1.0 / x,

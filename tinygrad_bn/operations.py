@@ -82,11 +82,19 @@ def _comparison(compare: Operation) -> Operation:
     return lambda self, other: compare(self.data, plain(other))
 
 
-def _as_tuple(given: tuple[Any, ...]) -> tuple[int, ...]:
+def _as_tuple(given: tuple[Any, ...], caller: str) -> tuple[int, ...]:
     """Take ``(2, 3)`` and ``((2, 3),)`` alike."""
     if len(given) == 1 and isinstance(given[0], Sequence):
         given = tuple(given[0])
-    return tuple(operator.index(n) for n in given)
+    for n in given:
+        if not hasattr(n, "__index__"):
+            raise TypeError(f"{caller}: integers are expected, not {n!r} ({type(n).__name__})")
+    return tuple(map(operator.index, given))
+
+
+def truth(condition: Any) -> Any:
+    """Give a condition as a locked array of truth values; a Tensor's are those of its numbers."""
+    return lock(np.array(plain(condition), bool))
 
 
 class Operations:
@@ -133,6 +141,8 @@ class Operations:
 
     @documented(P.leaky_relu, ONE + " Here a is `negative_slope`.")
     def leaky_relu(self, negative_slope: float = 0.01) -> Any:
+        if hasattr(negative_slope, "_apply"):
+            raise TypeError("leaky_relu: a slope gets no gradient: it is a number, not a Tensor")
         return self._apply(P.leaky_relu, (self,), {"negative_slope": float(negative_slope)})
 
     @documented(P.clip, ONE + " A bound is a number, an array or None; a Tensor is a TypeError.")
@@ -145,23 +155,24 @@ class Operations:
 
     @documented(P.where, "`condition` is an array of truth values; all three broadcast.")
     def where(self, condition: Any, other: Any) -> Any:
-        chosen = lock(np.array(plain(condition), bool))
-        return self._apply(P.where, (self, other), {"condition": chosen})
+        return self._apply(P.where, (self, other), {"condition": truth(condition)})
 
     @documented(shapes.reshape, SHAPED + " One -1 in `shape` is worked out.")
     def reshape(self, *shape: Any) -> Any:
-        return self._apply(shapes.reshape, (self,), {"shape": _as_tuple(shape)})
+        return self._apply(shapes.reshape, (self,), {"shape": _as_tuple(shape, "reshape")})
 
     @documented(shapes.transpose, SHAPED + " `axes` is their new order; None turns it round.")
     def transpose(self, *axes: Any) -> Any:
         order = tuple(range(self.ndim))[::-1]
         if axes and axes[0] is not None:
-            order = normalized_axes(_as_tuple(axes), self.ndim, "transpose")
+            order = normalized_axes(_as_tuple(axes, "transpose"), self.ndim, "transpose")
         return self._apply(shapes.transpose, (self,), {"axes": order})
 
     @documented(shapes.broadcast_to, SHAPED)
     def broadcast_to(self, *shape: Any) -> Any:
-        return self._apply(shapes.broadcast_to, (self,), {"shape": _as_tuple(shape)})
+        return self._apply(
+            shapes.broadcast_to, (self,), {"shape": _as_tuple(shape, "broadcast_to")}
+        )
 
     @documented(shapes.astype, "`dtype`: float16, float32 or float64; another is a TypeError.")
     def astype(self, dtype: Any) -> Any:

@@ -25,7 +25,7 @@ class Primitive:
 
     name: str
     forward: Callable[..., Array]
-    vjps: Sequence[Callable[..., Array] | None]  # None: the derivative is 0 wherever it exists
+    vjps: Sequence[Callable[..., Array] | None]  # None: the derivative is 0 where it exists
     math: tuple[str, str]  # as text, as LaTeX, with a and b for the inputs
     rules: tuple[tuple[str, str], ...]  # for each input, likewise
     example: tuple[str, str]  # a call, and what it shows
@@ -105,13 +105,14 @@ neg = primitive(
 
 
 def _pow_base(g: Array, out: Array, x: Array, y: Array) -> Array:
-    if isinstance(y, int | float):  # x^0 is constant at x = 0 too, where 0 x^(-1) is not a number
+    # x^0 is constant at x = 0 too, where 0 x^(-1) would not be a number.
+    if isinstance(y, int | float):
         return g * (y * (x if y == 2 else x ** (y - 1 if y else 1)))
-    return g * (y * x ** np.where(y == 0, 1.0, y - 1))
+    return g * (y * x ** np.where((x == 0) & (y == 0), 1.0, y - 1))
 
 
 pow = primitive(
-    "pow", lambda x, y: x**y, numpy=(np.power, np.float_power),
+    "pow", lambda x, y: x**y, numpy=(np.power,),
     vjps=(_pow_base, lambda g, out, x, y: g * out * np.log(np.where(x == 0, 1.0, x))),
     math=("a^b", "a^{b}"),
     rules=(("g b a^(b-1)", r"g\,b\,a^{b-1}"), ("g a^b log a", r"g\,a^{b}\log a")),
@@ -202,7 +203,7 @@ def _share(g: Array, x: Array, y: Array) -> Array:
 
 
 maximum = primitive(
-    "maximum", np.maximum, numpy=(np.maximum, np.fmax),
+    "maximum", np.maximum, numpy=(np.maximum,),
     vjps=(lambda g, out, x, y: _share(g, x, y), lambda g, out, x, y: _share(g, y, x)),
     math=("max(a, b)", r"\max(a, b)"),
     rules=(("g where a > b, g/2 where equal", r"g\,([a>b]+\tfrac12[a=b])"),
@@ -210,7 +211,7 @@ maximum = primitive(
     example=("tg.maximum([1.0, 5.0], 3.0)", "Tensor([3., 5.])"),
 )
 minimum = primitive(
-    "minimum", np.minimum, numpy=(np.minimum, np.fmin),
+    "minimum", np.minimum, numpy=(np.minimum,),
     vjps=(lambda g, out, x, y: _share(g, y, x), lambda g, out, x, y: _share(g, x, y)),
     math=("min(a, b)", r"\min(a, b)"),
     rules=(("g where a < b, g/2 where equal", r"g\,([a<b]+\tfrac12[a=b])"),
@@ -263,8 +264,8 @@ def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Array:
 
 def _to_extreme(g: Array, out: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     hit = x == _expand(out, x, axis, keepdims)
-    hits = np.add.reduce(hit, axis=axis, keepdims=True, dtype=x.dtype)
-    return _expand(g, x, axis, keepdims) * (hit / hits)
+    share = hit / np.add.reduce(hit, axis=axis, keepdims=True)
+    return _expand(g, x, axis, keepdims) * share.astype(x.dtype)
 
 
 sum = primitive(

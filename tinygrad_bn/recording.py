@@ -151,6 +151,13 @@ class enable_grad(Setting):  # noqa: N801
         return replace(mode, recording=True)
 
 
+class ignore_anomaly(Setting):  # noqa: N801
+    """Do not look at single results: the reverse pass looks at what a whole rule gives."""
+
+    def changed(self, mode: Mode) -> Mode:  # noqa: D102
+        return replace(mode, anomaly=False)
+
+
 def users_line() -> str:
     """The innermost line on the stack that is neither this package's nor NumPy's."""
     frame = sys._getframe(1)

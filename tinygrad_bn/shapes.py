@@ -5,7 +5,7 @@ Their rules move the cotangent back. Nothing here is new if you have read primit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,9 @@ class EveryInput(Sequence[Callable[..., Array]]):
 
     def __getitem__(self, position: Any) -> Any:
         return partial(self.rule, position)
+
+    def __iter__(self) -> Iterator[Callable[..., Array]]:
+        return iter([self.rule])
 
     def __len__(self) -> int:
         return 1

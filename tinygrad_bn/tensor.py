@@ -30,11 +30,11 @@ def apply(
 ) -> Tensor:
     """Compute a primitive; record it if an operand needs a gradient."""
     inputs = tuple([x if isinstance(x, Tensor) else _constant(x) for x in operands])
-    values = tuple([x._data for x in inputs])
+    values = tuple([x._value for x in inputs])
     try:
         data = primitive.forward(*values, **params)
     except (ValueError, IndexError, TypeError) as error:
-        raise type(error)(mismatch(primitive.name, values, error)) from None
+        raise type(error)(mismatch(primitive.name, values, params, error)) from None
     mode = MODE.get()
     out = _blank(lock(data), mode.scope)
     if mode.recording and any([x.requires_grad for x in inputs]) and primitive.vjps[0] is not None:
@@ -49,7 +49,7 @@ def apply(
 def _blank(data: Any, made_in: Scope | None = None) -> Tensor:
     """Wrap a locked array, or a Python number: no copy, nothing recorded."""
     out: Tensor = object.__new__(Tensor)
-    out._data = data
+    out._value = data
     out.requires_grad = False
     out.inputs = out.values = ()
     out.params = NO_PARAMS
@@ -110,11 +110,11 @@ class Tensor(Operations):
     """
 
     __slots__ = (
-        "_data", "grad", "name", "requires_grad", "op", "inputs", "values", "params",
+        "_value", "grad", "name", "requires_grad", "op", "inputs", "values", "params",
         "made_in", "made_at", "__weakref__",
     )  # fmt: skip
 
-    _data: Any  # a locked array, or for a constant the Python number that was written
+    _value: Any  # a locked array, or for a constant the Python number that was written
     grad: npt.NDArray[Any] | None
     name: str | None
     requires_grad: bool
@@ -135,7 +135,7 @@ class Tensor(Operations):
     ) -> None:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a Tensor's name is a string, not {type(name).__name__}")
-        self._data = float_array(data, dtype)
+        self._value = float_array(data, dtype)
         self.requires_grad = bool(requires_grad)
         self.name = name
         self.grad = self.op = self.made_in = self.made_at = None
@@ -147,7 +147,7 @@ class Tensor(Operations):
     @property
     def data(self) -> npt.NDArray[Any]:
         """The value: a read-only array. Assigning replaces a leaf's value by a copy."""
-        return self._data if isinstance(self._data, np.ndarray) else lock(self._data * 1.0)
+        return self._value if isinstance(self._value, np.ndarray) else lock(self._value * 1.0)
 
     @data.setter
     def data(self, value: npt.ArrayLike) -> None:
@@ -161,7 +161,7 @@ class Tensor(Operations):
                 f"a value of shape {new.shape} and dtype {new.dtype} cannot replace one of shape "
                 f"{self.shape} and dtype {self.dtype}: they must match"
             )
-        self._data = new
+        self._value = new
 
     shape = property(lambda self: self.data.shape, doc="The length of each axis.")
     ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
@@ -215,7 +215,7 @@ class Tensor(Operations):
             value
             if isinstance(value, int | float)
             else source
-            if source._data is value
+            if source._value is value
             else source._as_it_was(value)
             for source, value in zip(self.inputs, self.values, strict=True)
         ]
