@@ -53,15 +53,15 @@ def lock(data: Any) -> npt.NDArray[Any]:
 
 
 def frozen(index: Any) -> Any:
-    """Copy the arrays of an index: the caller may change his before the backward pass."""
-    if isinstance(index, tuple):
-        return tuple(frozen(list(i) if isinstance(i, tuple) else i) for i in index)
-    if isinstance(index, list | np.ndarray):
-        array = np.array(index)
-        return lock(array.astype(int) if array.size == 0 and array.dtype == float else array)
+    """Copy the arrays of an index or a bound: the caller may change his before the backward."""
     if hasattr(index, "__apply_primitive__"):
         raise TypeError("a Tensor cannot be an index: use an integer or boolean NumPy array")
-    return index
+    if isinstance(index, tuple):
+        return tuple(frozen(list(i) if isinstance(i, tuple) else i) for i in index)
+    if index is None or index is Ellipsis or isinstance(index, int | float | slice | np.integer):
+        return index
+    array = np.array(index)
+    return lock(array.astype(int) if array.size == 0 and array.dtype == float else array)
 
 
 def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:

@@ -106,12 +106,14 @@ def reverse_pass(
             else:
                 part = rule(g, tensor.data, *tensor.values, **tensor.params)
             part = fit(part, source.data)
-            if anomaly:
-                maker = f"the backward rule of {tensor.op} for input {i}"
-                value = part.data if create_graph else part
-                raise_if_not_finite(value, maker, tensor.made_in, tensor.made_at)
             so_far = cotangents.get(id(source))
-            cotangents[id(source)] = part if so_far is None else so_far + part
+            total = part if so_far is None else so_far + part
+            cotangents[id(source)] = total
+            if anomaly:
+                rule_of = f"the backward rule of {tensor.op} for input {i}"
+                for value, maker in (part, rule_of), (total, f"adding up what {rule_of} gave"):
+                    value = value.data if create_graph else value
+                    raise_if_not_finite(value, maker, tensor.made_in, tensor.made_at)
 
 
 def first_cotangent(output: T, gradient: Any, argument: str) -> Any:

@@ -105,7 +105,7 @@ def _joined(name: str) -> Callable[..., Array]:
 
     def join(arrays: Any, axis: int = 0, out: Any = None) -> Array:
         _without(f"np.{name}", out=out)
-        if not isinstance(axis, int):
+        if not hasattr(axis, "__index__"):
             _refuse(f"np.{name} with axis={axis}", "give one axis, an integer")
         ndim = np.ndim(arrays[0]) + (name == "stack")
         return primitive(*arrays, axis=normalized_axes(axis, ndim, name)[0])
@@ -113,10 +113,11 @@ def _joined(name: str) -> Callable[..., Array]:
     return join
 
 
-def _full_like(a: Array, fill_value: Any) -> Array:
+def _full_like(a: Array, fill_value: Any, **kwargs: Any) -> Array:
     if hasattr(fill_value, "__apply_primitive__"):
-        return fill_value.broadcast_to(np.shape(a))
-    return np.full_like(plain(a), fill_value)
+        _without("np.full_like with a Tensor", **kwargs)
+        return fill_value.astype(a.dtype).broadcast_to(np.shape(a))
+    return np.full_like(plain(a), fill_value, **kwargs)
 
 
 def _dot(a: Array, b: Array, out: Any = None) -> Array:
