@@ -320,7 +320,11 @@ def required_arguments(function: Any, x: tg.Tensor) -> list[Any]:
     """Give a Tensor for each argument that must be given, but a path for a file."""
     if isinstance(function, np.ufunc):
         return [x] * function.nin
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # a builtin of NumPy before 2.4: its signature opens its docstring
+        listed = function.__doc__.split("(", 1)[1].split(")", 1)[0].split(",")
+        return [x for name in listed if "=" not in name and name.strip(" /*[")]
     required = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     return [os.devnull if p.name in ("file", "fname") else x for p in required]
 
