@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from .broadcasting import summed_to
 from .primitives import Array, Primitive
 from .recording import MODE, Scope, enable_grad, ignore_anomaly, raise_if_not_finite
 
@@ -57,16 +58,8 @@ def topological_order(output: T) -> list[T]:
 
 
 def fit(g: Array, value: Array) -> Array:
-    """Undo broadcasting and promotion: give the cotangent the shape and dtype of its value.
-
-    Where the forward pass repeated a value, every copy has a cotangent, and the value's own is
-    their sum.
-    """
-    if g.shape != value.shape:
-        added = g.ndim - value.ndim
-        repeated = [i for i, n in enumerate(value.shape) if n == 1 and g.shape[added + i] != 1]
-        axes = (*range(added), *(added + i for i in repeated))
-        g = np.add.reduce(g, axis=axes).reshape(value.shape)
+    """Undo broadcasting and promotion: give the cotangent the shape and dtype of its value."""
+    g = summed_to(g, value)
     return g if g.dtype == value.dtype else g.astype(value.dtype)
 
 

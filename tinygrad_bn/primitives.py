@@ -10,11 +10,14 @@ Tensors (recorded, hence differentiable again).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from .broadcasting import product_summed_to, summed_to
 
 Array = Any  # an ndarray, or a Tensor that stands in for one
 
@@ -79,19 +82,21 @@ def _sub(x: Array, y: Array, dtype: Any = None) -> Array:
 
 sub = primitive(
     "sub", _sub, numpy=(np.subtract,),
-    vjps=(lambda g, out, x, y, dtype=None: g, lambda g, out, x, y, dtype=None: -g),
+    vjps=(lambda g, out, x, y, dtype=None: g,
+          lambda g, out, x, y, dtype=None: -summed_to(g, y)),
     math=("a - b", "a - b"), rules=(("g", "g"), ("-g", "-g")),
     example=("tg.sub([1.0, 2.0], 3.0)", "Tensor([-2., -1.])"),
 )
 mul = primitive(
     "mul", np.multiply, numpy=(np.multiply,),
-    vjps=(lambda g, out, x, y: g * y, lambda g, out, x, y: g * x),
+    vjps=(lambda g, out, x, y: product_summed_to(g, y, x),
+          lambda g, out, x, y: product_summed_to(g, x, y)),
     math=("a b", r"a\,b"), rules=(("g b", r"g\,b"), ("g a", r"g\,a")),
     example=("tg.mul([1.0, 2.0], 3.0)", "Tensor([3., 6.])"),
 )
 div = primitive(
     "div", np.true_divide, numpy=(np.true_divide,),
-    vjps=(lambda g, out, x, y: g / y, lambda g, out, x, y: g * (out / -y)),
+    vjps=(lambda g, out, x, y: g / y, lambda g, out, x, y: product_summed_to(g, out, y) / -y),
     math=("a / b", r"\frac{a}{b}"),
     rules=(("g / b", r"\frac{g}{b}"), ("-g a / b^2", r"-\frac{g\,a}{b^2}")),
     example=("tg.div([1.0, 2.0], 4.0)", "Tensor([0.25, 0.5 ])"),
@@ -247,7 +252,7 @@ def _expand(g: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
 
 
 def _count(x: Array, axis: tuple[int, ...]) -> int:
-    return int(np.prod([x.shape[i] for i in axis], dtype=int))
+    return math.prod([x.shape[i] for i in axis])
 
 
 def _mean(x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Array:

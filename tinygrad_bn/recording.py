@@ -13,9 +13,9 @@ import sys
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -37,8 +37,7 @@ class Scope:
         return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
+class Mode(NamedTuple):
     """The settings in force, and those that come back when the innermost block ends."""
 
     recording: bool = True
@@ -59,7 +58,7 @@ class Setting(ContextDecorator):
 
     def __enter__(self) -> None:
         mode = MODE.get()
-        MODE.set(replace(self.changed(mode), outer=mode))
+        MODE.set(self.changed(mode)._replace(outer=mode))
 
     def __exit__(self, *exception: object) -> None:
         outer = MODE.get().outer
@@ -99,7 +98,7 @@ class no_grad(Setting):  # noqa: N801 (used as a function)
     """
 
     def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return replace(mode, recording=False)
+        return mode._replace(recording=False)
 
 
 class scope(Setting):  # noqa: N801
@@ -123,7 +122,7 @@ class scope(Setting):  # noqa: N801
         self.name = name
 
     def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return replace(mode, scope=Scope(self.name, mode.scope))
+        return mode._replace(scope=Scope(self.name, mode.scope))
 
 
 class detect_anomaly(Setting):  # noqa: N801
@@ -141,21 +140,21 @@ class detect_anomaly(Setting):  # noqa: N801
     """
 
     def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return replace(mode, anomaly=True)
+        return mode._replace(anomaly=True)
 
 
 class enable_grad(Setting):  # noqa: N801
     """Record, also inside ``no_grad()``: how ``grad(create_graph=True)`` keeps its word."""
 
     def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return replace(mode, recording=True)
+        return mode._replace(recording=True)
 
 
 class ignore_anomaly(Setting):  # noqa: N801
     """Do not look at single results: the reverse pass looks at what a whole rule gives."""
 
     def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return replace(mode, anomaly=False)
+        return mode._replace(anomaly=False)
 
 
 def users_line() -> str:
