@@ -63,8 +63,7 @@ def primitive(name: str, forward: Callable[..., Array], **row: Any) -> Primitive
 # --- arithmetic -----------------------------------------------------------------------------
 
 add = primitive(
-    "add", np.add, numpy=(np.add,),
-    vjps=(lambda g, out, x, y: g, lambda g, out, x, y: g),
+    "add", np.add, numpy=(np.add,), vjps=(lambda g, out, x, y: g, lambda g, out, x, y: g),
     math=("a + b", "a + b"), rules=(("g", "g"), ("g", "g")),
     example=("tg.add([1.0, 2.0], 3.0)", "Tensor([4., 5.])"),
 )
@@ -102,8 +101,7 @@ div = primitive(
     example=("tg.div([1.0, 2.0], 4.0)", "Tensor([0.25, 0.5 ])"),
 )
 neg = primitive(
-    "neg", np.negative, numpy=(np.negative,),
-    vjps=(lambda g, out, x: -g,),
+    "neg", np.negative, numpy=(np.negative,), vjps=(lambda g, out, x: -g,),
     math=("-a", "-a"), rules=(("-g", "-g"),),
     example=("tg.neg([1.0, -2.0])", "Tensor([-1.,  2.])"),
 )
@@ -127,38 +125,32 @@ pow = primitive(
 # --- functions of one input -----------------------------------------------------------------
 
 sqrt = primitive(
-    "sqrt", np.sqrt, numpy=(np.sqrt,),
-    vjps=(lambda g, out, x: g / (2 * out),),
+    "sqrt", np.sqrt, numpy=(np.sqrt,), vjps=(lambda g, out, x: g / (2 * out),),
     math=("√a", r"\sqrt{a}"), rules=(("g / (2 √a)", r"\frac{g}{2\sqrt{a}}"),),
     example=("tg.sqrt([1.0, 4.0])", "Tensor([1., 2.])"),
 )
 exp = primitive(
-    "exp", np.exp, numpy=(np.exp,),
-    vjps=(lambda g, out, x: g * out,),
+    "exp", np.exp, numpy=(np.exp,), vjps=(lambda g, out, x: g * out,),
     math=("exp a", "e^{a}"), rules=(("g exp a", r"g\,e^{a}"),),
     example=("tg.exp([0.0, 1.0])", "Tensor([1.        , 2.71828183])"),
 )
 log = primitive(
-    "log", np.log, numpy=(np.log,),
-    vjps=(lambda g, out, x: g / x,),
+    "log", np.log, numpy=(np.log,), vjps=(lambda g, out, x: g / x,),
     math=("log a", r"\log a"), rules=(("g / a", r"\frac{g}{a}"),),
     example=("tg.log([1.0, 2.0])", "Tensor([0.        , 0.69314718])"),
 )
 sin = primitive(
-    "sin", np.sin, numpy=(np.sin,),
-    vjps=(lambda g, out, x: g * np.cos(x),),
+    "sin", np.sin, numpy=(np.sin,), vjps=(lambda g, out, x: g * np.cos(x),),
     math=("sin a", r"\sin a"), rules=(("g cos a", r"g\cos a"),),
     example=("tg.sin([0.0, 1.0])", "Tensor([0.        , 0.84147098])"),
 )
 cos = primitive(
-    "cos", np.cos, numpy=(np.cos,),
-    vjps=(lambda g, out, x: g * -np.sin(x),),
+    "cos", np.cos, numpy=(np.cos,), vjps=(lambda g, out, x: g * -np.sin(x),),
     math=("cos a", r"\cos a"), rules=(("-g sin a", r"-g\sin a"),),
     example=("tg.cos([0.0, 1.0])", "Tensor([1.        , 0.54030231])"),
 )
 tanh = primitive(
-    "tanh", np.tanh, numpy=(np.tanh,),
-    vjps=(lambda g, out, x: g * (1 - out * out),),
+    "tanh", np.tanh, numpy=(np.tanh,), vjps=(lambda g, out, x: g * (1 - out * out),),
     math=("tanh a", r"\tanh a"), rules=(("g (1 - tanh^2 a)", r"g\,(1-\tanh^2 a)"),),
     example=("tg.tanh([0.0, 1.0])", "Tensor([0.        , 0.76159416])"),
 )
@@ -194,8 +186,7 @@ sign = primitive(
     example=("tg.sign([-3.0, 0.0, 2.0])", "Tensor([-1.,  0.,  1.])"),
 )
 abs = primitive(
-    "abs", np.abs, numpy=(np.absolute, np.fabs),
-    vjps=(lambda g, out, x: g * np.sign(x),),
+    "abs", np.abs, numpy=(np.absolute, np.fabs), vjps=(lambda g, out, x: g * np.sign(x),),
     math=("|a|", "|a|"), rules=(("g sign a", r"g\,\operatorname{sign} a"),),
     example=("tg.abs([-3.0, 2.0])", "Tensor([3., 2.])"),
 )
