@@ -1,6 +1,7 @@
 """Reverse-mode autodiff on NumPy, in which batch normalization is composed of primitives."""
 
 from . import closed_form
+from .allocator import keep_freed_memory
 from .autodiff import grad
 from .batch_norm import batch_norm, layer_norm
 from .functions import (
@@ -43,6 +44,8 @@ from .functions import (
 from .graph import Graph, graph
 from .recording import detect_anomaly, no_grad, scope
 from .tensor import Tensor
+
+keep_freed_memory()
 
 __version__ = "0.1.0"
 

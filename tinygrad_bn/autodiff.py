@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from .broadcasting import summed_to
+from .cotangents import Cotangents
 from .primitives import Array, Primitive
 from .recording import MODE, Scope, enable_grad, ignore_anomaly, raise_if_not_finite
 
@@ -65,10 +66,11 @@ def fit(g: Array, value: Array) -> Array:
 
 def reverse_pass(
     output: T, cotangent: Array, wanted: Iterable[T] | None = None, *, create_graph: bool = False
-) -> Iterator[tuple[T, Array]]:
+) -> Iterator[tuple[T, Array, bool]]:
     """Yield each tensor that the gradient passes through, with its complete cotangent.
 
-    From the output back: a tensor comes after everything that used it. Only what lies on the way
+    From the output back: a tensor comes after everything that used it. The third item says
+    whether the cotangent is in an array that nobody else holds. Only what lies on the way
     to the `wanted` tensors is computed (None: to all that need a gradient). With `create_graph`
     the rules run on Tensors, which record them.
     """
@@ -80,13 +82,14 @@ def reverse_pass(
             needed.add(id(tensor))
 
     anomaly, unwatched = MODE.get().anomaly, ignore_anomaly()
-    cotangents = {id(output): cotangent}
+    cotangents = Cotangents()
+    cotangents.add(output, cotangent, cotangent)
     while order:
         tensor = order.pop()
-        g = cotangents.pop(id(tensor), None)
+        g, ours = cotangents.pop(tensor)
         if g is None:
             continue
-        yield tensor, g
+        yield tensor, g, ours
         if tensor.op is None:
             continue
         for i, source in enumerate(tensor.inputs):
@@ -99,9 +102,7 @@ def reverse_pass(
             else:
                 part = rule(g, tensor.data, *tensor.values, **tensor.params)
             part = fit(part, source.data)
-            so_far = cotangents.get(id(source))
-            total = part if so_far is None else so_far + part
-            cotangents[id(source)] = total
+            total = cotangents.add(source, part, g)
             if anomaly:
                 rule_of = f"the backward rule of {tensor.op} for input {i}"
                 for value, maker in (part, rule_of), (total, f"adding up what {rule_of} gave"):
@@ -141,9 +142,12 @@ def is_tensor(x: object) -> bool:
 def backward(output: Recorded, gradient: Any = None) -> None:
     """Add the gradient of `output` to the ``.grad`` of every leaf (see ``Tensor.backward``)."""
     cotangent = first_cotangent(output, gradient, "gradient").data
-    leaves = [(t, g) for t, g in reverse_pass(output, cotangent) if t.op is None]
-    for leaf, g in leaves:  # only now: an error above must not leave half of the gradients added
-        leaf.grad = np.array(g) if leaf.grad is None else np.asarray(leaf.grad + g)
+    leaves = [found for found in reverse_pass(output, cotangent) if found[0].op is None]
+    for leaf, g, ours in leaves:  # only now: after an error above, no gradient is half added
+        if leaf.grad is None:
+            leaf.grad = g if ours else np.array(g)
+        else:
+            leaf.grad = np.asarray(leaf.grad + g)
 
 
 def grad(
@@ -198,7 +202,7 @@ def grad(
         walk = reverse_pass(
             output, cotangent if create_graph else cotangent.data, wanted, create_graph=create_graph
         )
-        found = {id(tensor): g for tensor, g in walk if id(tensor) in ids}
+        found = {id(tensor): g for tensor, g, _ in walk if id(tensor) in ids}
     gradients = []
     for tensor in wanted:
         g = found.get(id(tensor))

@@ -154,7 +154,7 @@ def graph(
         if gradient is True:
             gradient = np.ones_like(output.data)
         seed = first_cotangent(output, gradient, "gradient").data
-        cotangents = {id(t): np.array(g) for t, g in reverse_pass(output, seed)}
+        cotangents = {id(t): np.array(g) for t, g, _ in reverse_pass(output, seed)}
     given = {id(t): name for name, t in (names or {}).items() if isinstance(t, Tensor)}
 
     order = topological_order(output)
