@@ -230,7 +230,7 @@ def test_operand_that_is_overwritten_after_the_forward_pass_does_no_harm(
 
 
 @pytest.mark.parametrize(
-    "kind", ["condition", "mask", "index", "nested", "list", "lower", "cotangent"]
+    "kind", ["condition", "mask", "index", "nested", "list", "lower", "upper", "cotangent"]
 )
 def test_parameter_array_that_is_overwritten_does_no_harm(kind: str) -> None:
     x = leaf()
@@ -243,6 +243,7 @@ def test_parameter_array_that_is_overwritten_does_no_harm(kind: str) -> None:
         "nested": lambda: tg.stack([x, x])[(1, places)],
         "list": lambda: x[listed],
         "lower": lambda: x.clip(bound),
+        "upper": lambda: x.clip(None, bound),
         "cotangent": lambda: x * 1.0,
     }[kind]()
     expected = gradient(y, x, w)
