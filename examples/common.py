@@ -10,6 +10,7 @@ import argparse
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ try:
     import matplotlib
     from sklearn.datasets import load_digits, load_wine
     from sklearn.model_selection import train_test_split
+    from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 except ImportError as error:
     print(
@@ -111,7 +113,7 @@ def network(
     The weights start from N(0, std^2), by He's rule where `std` is None; the biases from 0.
     """
     layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in pairwise(sizes):
         if layers:
             layers.append(activation())
         layer = nn.Linear(n_in, n_out, generator=rng)
@@ -210,7 +212,8 @@ def main(
         parser.error(f"--out {given.out} must end in .png, .svg or .pdf")
     if not given.out.parent.is_dir():
         parser.error(f"--out: there is no directory {given.out.parent}")
-    result = run(given.quick, given.seed)
+    with threadpool_limits(1):  # matrices this small are multiplied fastest by one thread
+        result = run(given.quick, given.seed)
     print(report(result))
     save(figure(result), given.out)
     print(f"\nfigure: {given.out}")

@@ -1,4 +1,4 @@
-"""How many steps does a network of sigmoids need, with batch norm and without?
+"""The steps that a network of sigmoids needs to learn, with batch norm and without.
 
 The first experiment of Ioffe and Szegedy (2015), on handwritten digits: three layers of 100
 sigmoid units, mini-batches of 60, small random Gaussian weights. The paper reports "14 times fewer
@@ -124,7 +124,9 @@ def report(result: Result) -> str:
         factor = f"{without / with_bn:.0f}" if np.isfinite(without) else "-"
         rows.append([f"{rate:g}", steps(True, rate), steps(False, rate), factor])
     seconds = {
-        bn: np.median([t.seconds_per_step for r in rates_of(result) for t in result.trainings[bn, r]])
+        bn: np.median(
+            [t.seconds_per_step for r in rates_of(result) for t in result.trainings[bn, r]]
+        )
         for bn in (True, False)
     }
     seeds = len(next(iter(result.trainings.values())))
@@ -152,9 +154,7 @@ def figure(result: Result) -> Figure:
         left.plot(steps, curves.mean(0), **style)
         left.fill_between(steps, curves.min(0), curves.max(0), color=style["color"], alpha=0.15)
     left.axhline(GOAL, color=common.GREY, linewidth=0.8, linestyle=":")
-    left.set(
-        title=f"Test accuracy (learning rate {SHOWN_RATE:g})", xlabel="step", ylim=(0, 1.02)
-    )
+    left.set(title=f"Test accuracy (learning rate {SHOWN_RATE:g})", xlabel="step", ylim=(0, 1.02))
     left.legend(loc="lower right")
     for axis, normalized in zip(others, (True, False), strict=True):
         style = common.WITH if normalized else common.WITHOUT
