@@ -215,5 +215,9 @@ def main(
     with threadpool_limits(1):  # matrices this small are multiplied fastest by one thread
         result = run(given.quick, given.seed)
     print(report(result))
-    save(figure(result), given.out)
+    try:
+        drawn = figure(result)
+    except RuntimeError as error:  # a Graphviz engine is missing
+        parser.error(str(error))
+    save(drawn, given.out)
     print(f"\nfigure: {given.out}")
