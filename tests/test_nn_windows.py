@@ -60,6 +60,12 @@ def test_overlap_add_is_the_adjoint_of_windows(case, seed) -> None:
     assert float((cut * w).sum()) == pytest.approx(float((x * back).sum()), rel=0, abs=error)
 
 
+@pytest.mark.parametrize("row", [windows, overlap_add])
+def test_the_example_in_the_table_shows_what_it_says(row) -> None:
+    call, shown = row.example
+    assert repr(eval(call, {"tg": tg})) == shown
+
+
 @given(settings_of_windows(), st.sampled_from([(1, 2, 3), (2, 4, 2), (3, 3, 6)]), st.booleans())
 def test_conv2d_is_its_definition_for_every_shape(case, channels, has_bias) -> None:
     groups, c_in, c_out = channels
@@ -152,3 +158,8 @@ def test_a_maximum_shared_in_a_window_shares_its_gradient() -> None:
 def test_what_does_not_fit_is_told_in_a_sentence(make, message) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_no_images_give_no_results() -> None:
+    for layer in (nn.Conv2d(3, 4, 2), nn.MaxPool2d(2), nn.AvgPool2d(2)):
+        assert layer(np.zeros((0, 3, 4, 4))).shape[0] == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -66,9 +68,10 @@ class Conv2d(Module):
             )
         cut = cut_windows(x, self.kernel_size, self.stride, self.padding, 0.0)
         n, rows, columns = cut.shape[3:]
-        per_group = (self.groups, -1, n * rows * columns)
-        kernels = self.weight.reshape(self.groups, self.out_channels // self.groups, -1)
-        y: Tensor = (kernels @ cut.reshape(per_group)).reshape(self.out_channels, n, rows, columns)
+        size = math.prod(self.weight.shape[1:])
+        kernels = self.weight.reshape(self.groups, self.out_channels // self.groups, size)
+        y: Tensor = kernels @ cut.reshape(self.groups, size, n * rows * columns)
+        y = y.reshape(self.out_channels, n, rows, columns)
         if self.bias is not None:
             y = y + self.bias.reshape(-1, 1, 1, 1)
         images: Tensor = y.transpose(1, 0, 2, 3)

@@ -139,8 +139,9 @@ class LayerNorm(Module):
         *,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(shape)
+        if isinstance(normalized_shape, int | np.integer):
+            normalized_shape = (int(normalized_shape),)
+        self.normalized_shape = tuple(normalized_shape)
         self.eps = eps
         self.weight: Parameter | None = None
         self.bias: Parameter | None = None

@@ -81,18 +81,18 @@ class Module:
     training: bool = True
     label: str | None = None
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Compute the output: what a subclass defines."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Run ``forward`` inside this module's scope."""
         with scope(self.label or type(self).__name__):
             here = MODE.get().scope
             for value in vars(self).values():
                 if isinstance(value, Parameter):
                     value.made_in = here
-            return self.forward(*inputs)
+            return self.forward(*inputs, **named)
 
     # What it holds
 

@@ -99,7 +99,7 @@ class BatchNorm(Module):
     ) -> None:
         if momentum is not None and not 0 <= momentum <= 1:
             raise ValueError(f"momentum is the weight of the new batch, 0 to 1, not {momentum}")
-        shape = num_features if isinstance(num_features, tuple) else (num_features,)
+        shape = tuple(num_features) if isinstance(num_features, tuple | list) else (num_features,)
         for size in shape:
             at_least_one(num_features=size)
         self.num_features, self.shape = num_features, shape
