@@ -177,8 +177,10 @@ class BatchNorm(Module):
                 f"{x.shape} has {m}: give larger batches, or call eval() for inference"
             )
         x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
-        mu = P.mean(x, axis=axes, keepdims=False)
-        return BatchStatistics(mu, P.var(x, axis=axes, ddof=0, keepdims=False), m)
+        mu = P.mean(x, axis=axes, keepdims=True)
+        x_centered = x - mu
+        var = P.mean(x_centered * x_centered, axis=axes, keepdims=False)
+        return BatchStatistics(mu.reshape(self.shape), var, m)
 
     def _track(self, batch: BatchStatistics) -> None:
         if self.gathered is not None:
