@@ -132,7 +132,7 @@ def test_small_batches_of_two_break_batch_norm_and_not_layer_norm(tmp_path) -> N
         assert small_batches.mean(result, kind, 2) < 0.7
         assert small_batches.mean(result, kind, 64) > small_batches.mean(result, "none", 64)
     for kind in ("layer norm", "none"):
-        assert small_batches.mean(result, kind, 2) > 0.9
+        assert small_batches.mean(result, kind, 2) > 0.8
     report_and_figure(small_batches, result, tmp_path)
 
 
