@@ -1,6 +1,6 @@
 """Reverse-mode autodiff on NumPy, in which batch normalization is composed of primitives."""
 
-from . import closed_form
+from . import closed_form, nn, optim
 from .allocator import keep_freed_memory
 from .autodiff import grad
 from .batch_norm import batch_norm, layer_norm
@@ -50,9 +50,9 @@ keep_freed_memory()
 __version__ = "0.1.0"
 
 __all__ = [
-    "Graph", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip",
-    "closed_form", "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad", "graph",
-    "layer_norm", "leaky_relu", "log", "matmul", "max", "maximum", "mean", "min", "minimum", "mul",
-    "neg", "no_grad", "pow", "relu", "reshape", "scatter", "scope", "sigmoid", "sign", "sin",
+    "Graph", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip", "closed_form",
+    "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad", "graph", "layer_norm",
+    "leaky_relu", "log", "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "neg", "nn",
+    "no_grad", "optim", "pow", "relu", "reshape", "scatter", "scope", "sigmoid", "sign", "sin",
     "sqrt", "stack", "sub", "sum", "tanh", "transpose", "var", "where",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ class EveryInput(Sequence[Callable[..., Array]]):
         return partial(self.rule, position)
 
     def __iter__(self) -> Iterator[Callable[..., Array]]:
-        return iter([self.rule])
+        return iter([self[0]])
 
     def __len__(self) -> int:
         return 1
