@@ -230,6 +230,7 @@ def test_the_json_describes_the_machine_and_the_threads_and_tells_no_path(quick)
     assert machine["packages"]["numpy"] == np.__version__
     assert set(results["threads"]["environment"].values()) == {"2"}
     assert results["date"]
+    assert "load_before" in results
     assert results["options"]["quick"]
     assert not [p for p in (sys.prefix, str(Path.home()), str(Path.cwd())) if f"{p}/" in text]
 
@@ -245,8 +246,8 @@ def stored(status, column="ours"):
     record = {"section": batch_norms.TIME, "case": "(6, 1)", "column": column, "status": status,
               "value": None, "note": "dx is off by up to 1", "to_torch": None,
               "to_copy": None}  # fmt: skip
-    return {"version": "", "date": "", "threads": {"asked": 2}, "records": [record],
-            "options": {"quick": False, "rounds": 1},
+    return {"version": "", "date": "", "load_before": None, "threads": {"asked": 2},
+            "records": [record], "options": {"quick": False, "rounds": 1},
             "machine": {"cpu": "", "cores": 1, "system": "", "python": "", "blas": "",
                         "packages": {}}}  # fmt: skip
 

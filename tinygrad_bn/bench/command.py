@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -60,14 +59,11 @@ def _some_of(names: tuple[str, ...]) -> Any:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, report, and return the exit status."""
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)  # before minutes of measuring, not after
-        results = _measured(args)
-        tables = report.tables(results)
-        print(tables)
-        _store(args.out, results, tables)
-    except OSError as error:
-        raise InputError(f"--out {args.out}: {(error.strerror or str(error)).lower()}") from None
+    _prepare(args.out)  # before minutes of measuring, not after
+    results = _measured(args)
+    tables = report.tables(results)
+    paths = _store(args.out, results, tables)
+    print(tables, "", *(f"Wrote {path}" for path in paths), sep="\n")
     wrong = [r for r in results["records"] if r["status"] == WRONG and _is_ours(r["column"])]
     return 1 if wrong else 0
 
@@ -90,7 +86,20 @@ def _measured(args: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def _store(directory: Path, results: dict[str, Any], tables: str) -> None:
+def _prepare(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise _unusable(directory, error) from None
+
+
+def _unusable(directory: Path, error: OSError) -> InputError:
+    return InputError(f"--out {directory}: {(error.strerror or str(error)).lower()}")
+
+
+def _store(directory: Path, results: dict[str, Any], tables: str) -> list[Path]:
     files = {
         "results.json": json.dumps(results, indent=1).encode() + b"\n",
         "results.txt": tables.encode() + b"\n",
@@ -99,7 +108,9 @@ def _store(directory: Path, results: dict[str, Any], tables: str) -> None:
         files["results.svg"] = plot.svg(results)
     except RuntimeError as error:
         print(f"No results.svg: {error}", file=sys.stderr)
-    print()
-    for name, content in files.items():
-        render.write(directory / name, content)
-        print(f"Wrote {os.path.join(directory, name)}")
+    try:
+        for name, content in files.items():
+            render.write(directory / name, content)
+    except OSError as error:
+        raise _unusable(directory, error) from None
+    return [directory / name for name in files]

@@ -41,6 +41,7 @@ class Options(NamedTuple):
 def measure(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure, and describe what was measured where. `say` hears of the progress."""
     threads = _settle_threads(options.threads)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     records: list[Record] = []
     for name, part in _parts(options):
         say(name)
@@ -51,6 +52,7 @@ def measure(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
         "version": __version__,
         "options": options._asdict(),
         "machine": description(),
+        "load_before": load,
         "threads": threads,
         "dtype": "float32",
         "records": records,

@@ -20,8 +20,8 @@ def svg(results: dict[str, Any]) -> bytes:
     times = [r for r in results["records"] if r["section"] == batch_norms.TIME]
     yardstick = "to_torch" if any(r["to_torch"] for r in times) else "to_copy"
     graphs = [r for r in results["records"] if r["section"] == rows.GRAPHS]
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure = Figure(figsize=(13, 5), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(4, 3))
 
     _lines(left, [{**r, "value": r[yardstick]} for r in times], LABELS)
     unit = "PyTorch, op by op" if yardstick == "to_torch" else "one copy of x"
@@ -32,9 +32,13 @@ def svg(results: dict[str, Any]) -> bytes:
     right.set(xlabel="operations in the graph", title="Large graphs")
     right.set_ylabel("microseconds for each operation")
     right.set_ylim(bottom=0)
+    left.yaxis.set_major_formatter("{x:g}")
+    for axes in filter(lambda axes: axes.lines, (left, right)):
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 
     file = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "tinygrad_bn"}):  # the same results, the same file
+    # The same results shall make the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "tinygrad_bn", "svg.fonttype": "none"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()
 
@@ -53,5 +57,3 @@ def _lines(axes: Any, records: list[Record], labels: dict[str, str]) -> None:
             axes.plot(*zip(*points, strict=True), marker="o", markersize=4, label=label, **style)
     axes.set_xticks(range(len(cases)), cases, fontsize=8)
     axes.grid(axis="y", alpha=0.3)
-    if axes.lines:
-        axes.legend(fontsize=8)

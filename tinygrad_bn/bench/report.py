@@ -63,15 +63,16 @@ def tables(results: dict[str, Any]) -> str:
 
 
 def _heading(results: dict[str, Any]) -> str:
-    machine, options = results["machine"], results["options"]
+    machine, options, load = results["machine"], results["options"], results["load_before"]
     installed = (f"{name} {version or 'absent'}" for name, version in machine["packages"].items())
+    busy = "" if load is None else f" When it began the machine had a load of {load:.1f}."
     lines = [
         f"tinygrad_bn {results['version']}, {results['date']}"
         + (", quick: too short to conclude from" if options["quick"] else ""),
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']}, "
         f"BLAS {machine['blas']}; {', '.join(installed)}",
         f"Threads: {results['threads']['asked']} for every library. Medians over "
-        f"{options['rounds']} interleaved rounds; their quartiles are in the JSON file.",
+        f"{options['rounds']} interleaved rounds; their quartiles are in the JSON file.{busy}",
     ]
     return "\n".join(map(_wrapped, lines))
 

@@ -6,8 +6,9 @@ import math
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from itertools import repeat
+from itertools import product, repeat
 from operator import mul
 from pathlib import Path
 from time import perf_counter
@@ -23,6 +24,7 @@ from .records import ABSENT, WRONG, Record, measured, without_values
 from .timing import Spread, interleaved, old_objects_set_aside, spread
 
 SCALAR, GRAPHS, IMPORT = "scalar", "graphs", "import"
+MANY = 20_000  # operations in each round at least: small graphs are made several times
 MULTIPLICATIONS = 1000  # in one call, so that the cost of the call itself does not show
 FACTOR = 1.0 - 2.0**-20  # 10^6 of them multiply to 0.39: neither underflow nor subnormal numbers
 
@@ -119,18 +121,18 @@ def graphs(sizes: list[int], rounds: int) -> Iterator[Record]:
     The graph is new each time, as in training, and the garbage collector meets it. The gradient
     is held against the known one: each of n roundings is at most u, and both computations have n.
     """
-    samples: dict[tuple[str, str], list[float]] = {}
+    samples: dict[tuple[str, str], list[float]] = defaultdict(list)
     wrong: dict[tuple[str, str], str] = {}
     with old_objects_set_aside():
-        for _ in repeat(None, rounds):
-            for size in sizes:
-                for kind, (build, slope) in SLOPES.items():
-                    recording, walking, got = _record_and_walk(build, size)
-                    case = f"{size:,}"
-                    samples.setdefault((case, f"record_{kind}"), []).append(recording / size)
-                    samples.setdefault((case, f"backward_{kind}"), []).append(walking / size)
-                    if abs(got / slope(size) - 1) > 2 * size * np.finfo(float).eps:
-                        wrong[case, f"backward_{kind}"] = f"dx is {got}, not {slope(size)}"
+        for _, size, kind in product(range(rounds), sizes, SLOPES):
+            build, slope = SLOPES[kind]
+            case, backward = f"{size:,}", f"backward_{kind}"
+            for _ in range(max(1, MANY // size)):
+                recording, walking, dx = _record_and_walk(build, size)
+                samples[case, f"record_{kind}"].append(recording / size)
+                samples[case, backward].append(walking / size)
+            if abs(dx / slope(size) - 1) > 2 * size * np.finfo(float).eps:
+                wrong[case, backward] = f"dx is {dx}, not {slope(size)}"
     for (case, column), values in samples.items():
         if (case, column) in wrong:
             yield from without_values(GRAPHS, case, {column: (WRONG, wrong[case, column])})
