@@ -126,6 +126,13 @@ def test_a_peer_that_is_not_installed_is_absent_and_no_error(package, monkeypatc
     assert others == dict.fromkeys(columns, (ABSENT, f"{package} is not installed"))
 
 
+def test_a_peer_that_is_broken_is_absent_with_its_error(monkeypatch, tmp_path):
+    (tmp_path / "brokenpeer.py").write_text("raise OSError('libpeer.so: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(peers.AbsentError, match="brokenpeer cannot be imported: libpeer"):
+        peers.load("brokenpeer")
+
+
 def test_every_round_times_every_function():
     calls = []
     functions = {name: (lambda name=name: calls.append(name)) for name in "abc"}
@@ -177,7 +184,7 @@ def quick(tmp_path_factory):
     blocked = directory / "blocked"
     blocked.mkdir()
     for package in FOREIGN:
-        (blocked / f"{package}.py").write_text("raise ImportError")
+        (blocked / f"{package}.py").write_text("raise ModuleNotFoundError(name=__name__)")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(blocked))
         status = command.run(arguments("--quick", "--out", str(directory / "out")))

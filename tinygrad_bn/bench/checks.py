@@ -27,8 +27,8 @@ def admitted(
         try:
             step = prepare()
             wrong = fault_of(step())
-        except AbsentError as package:
-            others[name] = (ABSENT, f"{package} is not installed")
+        except AbsentError as reason:
+            others[name] = (ABSENT, str(reason))
             continue
         except Exception as error:  # a peer's: whatever it is, the others can still be measured
             wrong = f"raises {type(error).__name__}: {error}"

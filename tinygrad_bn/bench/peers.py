@@ -25,7 +25,7 @@ EPS = 1e-5
 
 
 class AbsentError(Exception):
-    """A peer is not installed; the message is the package's name."""
+    """A peer cannot be had; the message says why."""
 
 
 class Batch(NamedTuple):
@@ -71,11 +71,14 @@ def make_batch(shape: tuple[int, ...], seed: int = 0) -> Batch:
 
 
 def load(module: str) -> Any:
-    """Import a peer's module, or say with ``AbsentError`` that its package is not installed."""
+    """Import a peer's module, or say with ``AbsentError`` why that cannot be."""
+    package = module.split(".")[0]
     try:
         return importlib.import_module(module)
-    except ImportError:
-        raise AbsentError(module.split(".")[0]) from None
+    except Exception as error:  # a broken installation may raise anything
+        if isinstance(error, ModuleNotFoundError) and error.name == package:
+            raise AbsentError(f"{package} is not installed") from None
+        raise AbsentError(f"{package} cannot be imported: {error}") from None
 
 
 def numpy_array(value: Any) -> Array:

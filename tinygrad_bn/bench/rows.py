@@ -19,7 +19,7 @@ import numpy as np
 from ..autodiff import grad
 from ..tensor import Tensor
 from .checks import admitted
-from .peers import load, numpy_array
+from .peers import AbsentError, load, numpy_array
 from .records import ABSENT, WRONG, Record, measured, without_values
 from .timing import Spread, interleaved, old_objects_set_aside, spread
 
@@ -175,29 +175,34 @@ print(perf_counter() - start)
 
 def imports(rounds: int) -> Iterator[Record]:
     """Time importing each package in fresh processes where NumPy is there already."""
-    samples: dict[str, list[float]] = {}
-    absent = {}
-    for column, module in MODULES.items():  # this first time fetches and compiles the files
-        if _import_seconds(module) is None:
-            absent[column] = (ABSENT, f"{module} is not installed")
-        else:
-            samples[column] = []
+    reasons = {column: _absence(module) for column, module in MODULES.items()}
+    absent = {column: (ABSENT, reason) for column, reason in reasons.items() if reason}
     yield from without_values(IMPORT, "import", absent)
+    samples: dict[str, list[float]] = {column: [] for column in MODULES if column not in absent}
     for _ in repeat(None, rounds):
         for column, values in samples.items():
-            values += filter(None, [_import_seconds(MODULES[column])])
+            values.append(_import_seconds(MODULES[column]))
     for column, values in samples.items():
         yield measured(IMPORT, "import", column, spread(values), "s")
 
 
-def _import_seconds(module: str) -> float | None:
+def _absence(module: str) -> str | None:
+    try:
+        load(module)  # after this once, its files have been fetched from the disk and compiled
+    except AbsentError as reason:
+        return str(reason)
+    return None
+
+
+def _import_seconds(module: str) -> float:
     done = subprocess.run(
         [sys.executable, "-c", IN_A_FRESH_PROCESS, module],
         env=environment_with_this_package(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
+        check=True,
     )
-    return None if done.returncode else float(done.stdout)
+    return float(done.stdout)
 
 
 def environment_with_this_package() -> dict[str, str]:
