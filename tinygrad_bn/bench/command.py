@@ -16,10 +16,9 @@ from typing import Any
 from ..graph import render
 from ..tables import InputError
 from . import measure, plot, report
-from .machine import thread_settings
+from .machine import environment_with_this_package, thread_settings
 from .peers import COLUMNS
 from .records import WRONG
-from .rows import environment_with_this_package
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

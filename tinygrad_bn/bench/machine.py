@@ -1,4 +1,4 @@
-"""What was measured where: the machine, the versions, the threads.
+"""Where it is measured: the machine, the versions, the environment of a measuring process.
 
 No path, user or host name is taken down: the results are made to be published.
 """
@@ -27,6 +27,13 @@ def thread_settings(threads: int) -> dict[str, str]:
     return dict.fromkeys(names, str(threads))
 
 
+def environment_with_this_package() -> dict[str, str]:
+    """Let a new process import the very package that runs now, from wherever it was started."""
+    here = str(Path(__file__).resolve().parents[2])
+    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
 def description() -> dict[str, Any]:
     """Describe this machine and what is installed."""
     config: Any = np.show_config(mode="dicts")  # type: ignore[call-overload, unused-ignore]
@@ -34,7 +41,7 @@ def description() -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
         "packages": {package: _version(package) for package in PACKAGES},

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import product, repeat
 from operator import mul
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 from ..autodiff import grad
 from ..tensor import Tensor
 from .checks import admitted
+from .machine import environment_with_this_package
 from .peers import AbsentError, load, numpy_array
 from .records import ABSENT, WRONG, Record, measured, without_values
 from .timing import Spread, interleaved, old_objects_set_aside, spread
@@ -203,10 +202,3 @@ def _import_seconds(module: str) -> float:
         check=True,
     )
     return float(done.stdout)
-
-
-def environment_with_this_package() -> dict[str, str]:
-    """Let a new process import the very package that runs now, from wherever it was started."""
-    here = str(Path(__file__).resolve().parents[2])
-    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
