@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 
 from tinygrad_bn import closed_form
-from tinygrad_bn.bench import batch_norms, checks, command, measure, network, peers, report, rows
+from tinygrad_bn.bench import (
+    batch_norms,
+    checks,
+    command,
+    measure,
+    network,
+    peers,
+    plot,
+    report,
+    rows,
+)
 from tinygrad_bn.bench.peers import COLUMNS, Column, make_batch
 from tinygrad_bn.bench.records import ABSENT, MEASURED, UNSEEN, WRONG
 from tinygrad_bn.bench.timing import interleaved
@@ -264,6 +274,13 @@ def test_only_our_own_fault_makes_the_exit_status_1(column, status, monkeypatch,
     monkeypatch.setattr(command, "_measured", lambda args: stored(WRONG, column))
     assert command.run(arguments("--out", str(tmp_path))) == status
     assert "dx is off by up to 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("load", "said"), [(None, False), (0.1, False), (0.5, True), (9, True)])
+def test_a_busy_machine_is_said_in_the_table_and_in_the_picture(load, said):
+    results = {**stored(ABSENT, "torch"), "load_before": load}  # it has one core
+    assert ("THE MACHINE WAS BUSY" in report.tables(results)) == said
+    assert (b"THE MACHINE WAS BUSY" in plot.svg(results)) == said
 
 
 def test_without_matplotlib_the_rest_is_written_and_it_is_said(monkeypatch, tmp_path, capsys):

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import batch_norms, rows
 from .records import Record
-from .report import GRAPHS, LABELS
+from .report import GRAPHS, LABELS, busy
 
 
 def svg(results: dict[str, Any]) -> bytes:
@@ -36,6 +36,7 @@ def svg(results: dict[str, Any]) -> bytes:
     for axes in filter(lambda axes: axes.lines, (left, right)):
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 
+    figure.suptitle(busy(results), color="darkred", fontsize=10)
     file = io.BytesIO()
     # The same results shall make the same file.
     with matplotlib.rc_context({"svg.hashsalt": "tinygrad_bn", "svg.fonttype": "none"}):

@@ -63,18 +63,29 @@ def tables(results: dict[str, Any]) -> str:
 
 
 def _heading(results: dict[str, Any]) -> str:
-    machine, options, load = results["machine"], results["options"], results["load_before"]
+    machine, options = results["machine"], results["options"]
     installed = (f"{name} {version or 'absent'}" for name, version in machine["packages"].items())
-    busy = "" if load is None else f" When it began the machine had a load of {load:.1f}."
     lines = [
         f"tinygrad_bn {results['version']}, {results['date']}"
         + (", quick: too short to conclude from" if options["quick"] else ""),
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']}, "
         f"BLAS {machine['blas']}; {', '.join(installed)}",
         f"Threads: {results['threads']['asked']} for every library. Medians over "
-        f"{options['rounds']} interleaved rounds; their quartiles are in the JSON file.{busy}",
+        f"{options['rounds']} interleaved rounds; their quartiles are in the JSON file.",
+        busy(results),
     ]
-    return "\n".join(map(_wrapped, lines))
+    return "\n".join(map(_wrapped, filter(None, lines)))
+
+
+def busy(results: dict[str, Any]) -> str:
+    """Warn if the machine had other work: two threads that wait for one core spoil a time."""
+    load, cores = results["load_before"], results["machine"]["cores"]
+    if load is None or load < cores / 2:
+        return ""
+    return (
+        f"THE MACHINE WAS BUSY: a load of {load:.1f} on {cores} cores when it began. Do not "
+        "conclude from these times, least of all from those of libraries with threads."
+    )
 
 
 def _pivot(records: Sequence[Record], labels: dict[str, str], cell: Cell) -> str:
