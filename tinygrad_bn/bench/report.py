@@ -20,6 +20,11 @@ GRAPHS = {
     "record_fan": "record a fan",
     "backward_fan": "backward over the fan",
 }
+SINGLE = {  # these have one case each, and share a table
+    rows.SCALAR: "One scalar a * b (float64, recorded; NumPy's own call beside it)",
+    network.STEP: "A training step of the digits network",
+    rows.IMPORT: "Importing the package where NumPy is imported already",
+}
 IN_PLACE_OF_A_VALUE = {ABSENT: "absent", WRONG: "wrong", UNSEEN: "not seen"}
 
 Cell = Callable[[Record], str]
@@ -43,13 +48,9 @@ def tables(results: dict[str, Any]) -> str:
     for name, yardstick in (("to_torch", "PyTorch op by op"), ("to_copy", "one copy of x")):
         if any(record[name] for record in times):
             add(f"The same as a ratio to {yardstick}", times, LABELS, _ratio(name))
-    add(
-        "One scalar a * b (float64, recorded; NumPy's own call beside it); a training step of the "
-        "digits network; importing the package where NumPy is imported already",
-        [r for section in (rows.SCALAR, network.STEP, rows.IMPORT) for r in of.get(section, [])],
-        PACKAGES,
-        _value,
-    )
+    single = [section for section in SINGLE if section in of]
+    title = ". ".join(SINGLE[section] for section in single)
+    add(title, [record for section in single for record in of[section]], PACKAGES, _value)
     add("Graphs of many operations: time for each one", of.get(rows.GRAPHS, []), GRAPHS, _value)
     add(
         "Peak memory of batch norm, forward and backward, beyond x, dy, y and the gradients, in "
