@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types thorough clean
+.PHONY: run test lint types thorough bench clean
 
 run: $(VENV)/run.installed
 	$(BIN)/tinygrad-bn run $(ARGS)
@@ -21,12 +21,19 @@ lint: $(VENV)/dev.installed
 types: $(VENV)/dev.installed
 	$(BIN)/mypy
 
+bench: $(VENV)/bench.installed
+	$(BIN)/tinygrad-bn bench --out benchmarks $(ARGS)
+
 $(VENV)/run.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[render]'
 	@touch $@
 
 $(VENV)/dev.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/run.installed
+
+$(VENV)/bench.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[bench,examples]'
 	@touch $@ $(VENV)/run.installed
 
 $(BIN)/python:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from . import run
+from .bench import command as bench
 from .tables import InputError
 
 
@@ -28,6 +29,15 @@ def parser() -> argparse.ArgumentParser:
             help="follow a mini-batch forward and backward, and check the gradient",
             description="Normalize a mini-batch, show every step forward and backward, hold the "
             "gradient from the graph against the three closed forms, and draw the graph.",
+        )
+    )
+    bench.add_arguments(
+        commands.add_parser(
+            "bench",
+            help="time batch norm beside the peers that are installed",
+            description="Time batch norm forward and backward, and the engine, beside PyTorch, "
+            "MyGrad, autograd and JAX, as far as they are installed (extra `bench`), each held "
+            "against the closed form first.",
         )
     )
     return top
