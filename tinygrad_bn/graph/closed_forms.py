@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 FORMS = {
-    "the paper's equations": closed_form.backward_paper,
-    "step by step": closed_form.backward_steps,
-    "the compact form": closed_form.backward_compact,
+    "paper": closed_form.backward_paper,
+    "steps": closed_form.backward_steps,
+    "compact": closed_form.backward_compact,
 }
 
 
@@ -33,7 +33,7 @@ class Comparison:
     """
 
     scope: str
-    name: str
+    node: Node
     from_graph: Array
     in_closed_form: dict[str, Array]
     tolerance: Array
@@ -87,7 +87,7 @@ def _of_scope(graph: Graph, scope: str) -> list[Comparison]:
     return [
         Comparison(
             scope,
-            node.name or f"#{node.id}",
+            node,
             through,
             {form: gradients[i] for form, gradients in closed.items()},
             2 * bound[i],

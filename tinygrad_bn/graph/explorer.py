@@ -27,8 +27,8 @@ ELEMENTWISE = {
     "add", "sub", "mul", "div", "neg", "pow", "sqrt", "exp", "log", "sin", "cos", "tanh", "sigmoid",
     "relu", "abs", "sign", "maximum", "minimum",
 }  # fmt: skip
-MOST_NUMBERS = 20_000  # in a page; a tensor above its share of them carries a sample
-SAMPLE = (8, 8)
+MOST_NUMBERS = 200_000  # in a page; a tensor above its share of them carries a sample
+FACTS = (np.min, np.max, np.mean, np.std)
 BINS = 24
 
 
@@ -65,7 +65,7 @@ def data(graph: Graph) -> dict[str, Any]:
         for depth in range(1, len(path) + 1):
             numbers.setdefault(path[:depth], len(numbers))
     share = MOST_NUMBERS // (3 * len(graph.nodes))
-    pack = _Packer(max(16, min(share, 400)))
+    pack = _Packer(max(16, min(share, 200)))
     return {
         "hasGradients": graph.has_gradients,
         "nodes": [_node(node, graph, numbers[where[node.id]], pack) for node in graph.nodes],
@@ -77,14 +77,18 @@ def data(graph: Graph) -> dict[str, Any]:
         "comparisons": [
             {
                 "scope": c.scope,
-                "name": dot.symbol(c.name),
+                "node": c.node.id,
                 "shape": list(c.from_graph.shape),
                 "graph": pack(c.from_graph),
                 "forms": [
-                    {"name": form, "value": pack(gradient), "difference": c.differences[form]}
+                    {
+                        "name": form,
+                        "value": pack(gradient),
+                        "difference": jsonable.number(c.differences[form]),
+                    }
                     for form, gradient in c.in_closed_form.items()
                 ],
-                "tolerance": float(c.tolerance.max(initial=0.0)),
+                "tolerance": jsonable.number(float(c.tolerance.max(initial=0.0))),
                 "agrees": c.agrees,
             }
             for c in closed_forms.comparisons(graph)
@@ -105,9 +109,9 @@ def _node(node: Node, graph: Graph, scope: int, pack: _Packer) -> dict[str, Any]
         "shape": list(node.shape),
         "dtype": str(node.dtype),
         "value": pack(node.value),
-        "brief": text.numbers(node.value, 20),
+        "brief": _brief(node.value, 20),
         "grad": None if node.grad is None else pack(node.grad),
-        "gradBrief": None if node.grad is None else text.numbers(node.grad, 18),
+        "gradBrief": None if node.grad is None else _brief(node.grad, 18),
         "inputs": list(node.inputs),
     }
     if layout.is_number(node):
@@ -149,7 +153,15 @@ def _title(node: Node, nodes: Sequence[Node]) -> str:
     letters = {**dict(zip("xy", names, strict=False)), **dict(zip("ab", names, strict=False))}
     title = re.sub(r"\b[abxy]\b", lambda m: letters.get(m[0], m[0]), node.formula)
     title = title.replace("^2", "²")
-    return title if len(title) <= 15 and "…" not in title else node.op
+    return title if len(title) <= 15 and "…" not in title else f"{node.op} #{node.id}"
+
+
+def _brief(array: npt.NDArray[Any], width: int) -> str:
+    """Write an array in the room of a card: the numbers, their range, or how large they are."""
+    words = text.numbers(array, width)
+    if len(words) <= width + 2:
+        return words
+    return f"up to ±{text.number(float(np.abs(array).max()), 3)}"
 
 
 class _Packer:
@@ -161,17 +173,18 @@ class _Packer:
     def __call__(self, array: npt.NDArray[Any]) -> Any:
         if array.size <= self.most:
             return jsonable.numbers(array.ravel())
-        sample = np.atleast_2d(array[(0,) * (array.ndim - 2)])[: SAMPLE[0], : SAMPLE[1]]
+        sample = np.atleast_2d(array[(0,) * (array.ndim - 2)])[:4, :4]
         finite = array[np.isfinite(array)].astype(np.float64)
-        counts, edges = np.histogram(finite, BINS)
-        facts = (
-            [finite.min(), finite.max(), finite.mean(), finite.std()] if finite.size else [0] * 4
-        )
+        with np.errstate(all="ignore"):
+            facts = np.array([f(finite) for f in FACTS] if finite.size else [0.0] * len(FACTS))
+            low, high = facts[:2]
+            span = high / 2 - low / 2  # half of it, which is finite
+            at = (finite / 2 - low / 2) / span if span else np.zeros(finite.size)
+        counts = np.bincount(np.minimum(at * BINS, BINS - 1).astype(int), minlength=BINS)
         return {
             "size": array.size,
             "sample": jsonable.numbers(sample),
-            "facts": [float(fact) for fact in facts],
+            "facts": jsonable.numbers(facts),
             "notFinite": int(array.size - finite.size),
             "counts": counts.tolist(),
-            "ends": [float(edges[0]), float(edges[-1])],
         }

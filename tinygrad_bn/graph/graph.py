@@ -64,7 +64,7 @@ class Node:
         return self.value.dtype
 
     def moved(self, place: dict[int, int]) -> Node:
-        """Give the node as it is in the backward pass alone, where a forward value is a constant."""
+        """Give the node as the backward pass alone has it: a forward value is a constant there."""
         if not self.backward:
             return replace(
                 self, id=place[self.id], kind="constant", op=None, inputs=(), params={}, grad=None,

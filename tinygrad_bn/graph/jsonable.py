@@ -40,8 +40,11 @@ def numbers(array: npt.NDArray[Any]) -> Any:
 
 
 def _worded(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_worded(item) for item in value]
+    return [_worded(item) for item in value] if isinstance(value, list) else number(value)
+
+
+def number(value: float) -> float | str:
+    """Give a number; if JSON lacks it, as a word."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -56,7 +59,7 @@ def param(value: Any) -> Any:
     if isinstance(value, bool | int | str | None):
         return value
     if isinstance(value, float):
-        return _worded(value)
+        return number(value)
     return str(value)
 
 

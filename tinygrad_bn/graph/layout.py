@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import render
+from . import render, scopes
 
 if TYPE_CHECKING:
     from .graph import Node
@@ -32,7 +32,7 @@ Path = tuple[str, ...]
 def paths(nodes: Sequence[Node]) -> list[Path]:
     """Give each node the scopes that it is drawn in, the outermost first; none holds too much."""
     found = [tuple(node.scope.split("/")) if node.scope else () for node in nodes]
-    if sum(not path for path in found) > 24:  # else they stay outside, as arguments do
+    if sum(node.kind == "parameter" for node in nodes) > 6:  # else they stay outside, as arguments
         _move_inwards(nodes, found)
     return _in_parts(found, 0)
 
@@ -41,7 +41,7 @@ def _move_inwards(nodes: Sequence[Node], found: list[Path]) -> None:
     """Move parameters and numbers to where they are used."""
     users: dict[int, list[Path]] = {}
     for node in reversed(nodes):
-        if node.op is None and node.kind != "input" and node.id in users:
+        if node.op is None and scopes.belongs_inside(node) and node.id in users:
             common = list(users[node.id][0])
             for path in users[node.id]:
                 same = [a == b for a, b in zip(common, path, strict=False)]

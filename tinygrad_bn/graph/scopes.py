@@ -45,7 +45,7 @@ def boxes(nodes: Sequence[Node], collapsed: Collection[str]) -> dict[int, str]:
     hidden: dict[int, str] = {}
     users: dict[int, set[str | None]] = {}
     for node in reversed(nodes):
-        if node.op is None and _belongs_inside(node) and node.id in users:
+        if node.op is None and belongs_inside(node) and node.id in users:
             (box, *others) = users[node.id]
             if box is not None and not others:
                 hidden[node.id] = box
@@ -59,7 +59,8 @@ def boxes(nodes: Sequence[Node], collapsed: Collection[str]) -> dict[int, str]:
     return hidden
 
 
-def _belongs_inside(node: Node) -> bool:
+def belongs_inside(node: Node) -> bool:
+    """Tell a leaf that is part of an operation's doing from data that come in."""
     return node.kind == "parameter" or (
         node.kind == "constant" and (node.value.size == 1 or node.name is None)
     )

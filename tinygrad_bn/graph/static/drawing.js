@@ -12,7 +12,7 @@ const unfolded = new Set();
 const cards = new Map(); // "n12" or "s3" -> its element
 const arrows = new Map(); // "scope tail head source" -> its path
 const placed = new Map(); // "n12" or "s3" -> [x, y, width, height], the corner at the upper left
-const camera = { x: 0, y: 0, k: 1, still: 0 };
+const camera = { x: 0, y: 0, k: 1, gliding: 0, rest: 0 };
 const drawing = byId("drawing");
 const view = byId("view");
 const layers = { frames: svg("g"), arrows: svg("g", { class: "arrows" }), cards: svg("g") };
@@ -122,10 +122,10 @@ function nodeCard(id) {
   const shape = shapeText(node.shape);
   const left = -CARD_W / 2 + 11;
   group.append(
-    svg("text", { class: "name", x: left, y: top + 18 }, clipped(node.title, 17 - shape.length / 2)),
-    svg("text", { class: "shape", x: CARD_W / 2 - 11, y: top + 18 }, shape),
-    svg("text", { class: "value", x: left, y: top + 35 }, node.brief),
-    svg("text", { class: "grad", x: left, y: top + 51 }),
+    svg("text", { class: "name", x: left, y: top + 22 }, clipped(node.title, 17 - shape.length / 2)),
+    svg("text", { class: "shape", x: CARD_W / 2 - 11, y: top + 22 }, shape),
+    svg("text", { class: "value", x: left, y: top + 38 }, node.brief),
+    svg("text", { class: "grad", x: left, y: top + 53 }),
   );
   if (node.op) group.append(badge(node.symbol, top));
   return group;
@@ -227,8 +227,13 @@ function arrowBetween(tail, head) {
   return keys.map((key) => arrows.get(key)).filter(Boolean);
 }
 
+/** Move the drawing: as a picture while it moves (fast), drawn anew when it rests (sharp). */
 function look() {
-  view.setAttribute("transform", `translate(${camera.x} ${camera.y}) scale(${camera.k})`);
+  view.style.transform = `translate(${camera.x}px,${camera.y}px) scale(${camera.k})`;
+  view.style.willChange = "transform";
+  view.classList.toggle("far", camera.k < 0.3); // too small to be read, and costly to paint
+  clearTimeout(camera.rest);
+  camera.rest = setTimeout(() => (view.style.willChange = ""), 160);
 }
 
 /** Zoom by a factor about a point of the drawing. */
@@ -264,7 +269,7 @@ function reveal(name) {
 }
 
 function glide(x, y) {
-  cancelAnimationFrame(camera.still);
+  cancelAnimationFrame(camera.gliding);
   if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
     Object.assign(camera, { x, y });
     return look();
@@ -276,9 +281,9 @@ function glide(x, y) {
     camera.x = x0 + (x - x0) * eased;
     camera.y = y0 + (y - y0) * eased;
     look();
-    if (t < 1) camera.still = requestAnimationFrame(tick);
+    if (t < 1) camera.gliding = requestAnimationFrame(tick);
   };
-  camera.still = requestAnimationFrame(tick);
+  camera.gliding = requestAnimationFrame(tick);
 }
 
 /** Fold or unfold a scope; its corner stays where it is on the screen. */

@@ -299,11 +299,13 @@ drawing.addEventListener("wheel", (event) => {
 // The start: what can be unfolded and still be read is unfolded
 
 let seen = members[0].length + children[0].length;
-for (let k = 1; k < data.scopes.length && data.nodes.length <= 150; k++) {
-  seen += members[k].length + children[k].length - 1;
-  if (seen > 60) break;
-  unfolded.add(k);
-}
+for (let level = children[0]; level.length; level = level.flatMap((k) => (unfolded.has(k) ? children[k] : [])))
+  for (const k of level) {
+    const more = members[k].length + children[k].length - 1;
+    if (seen + more > 60) continue;
+    seen += more;
+    unfolded.add(k);
+  }
 byId("title").textContent = document.title;
 byId("step").max = steps.length - 1;
 byId("phase-forward").style.flexGrow = forwardSteps;

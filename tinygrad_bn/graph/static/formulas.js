@@ -140,7 +140,7 @@ function formula(...parts) {
 
 function forwardFormula(node) {
   const right = built(node.formula, named(node));
-  const isItsName = node.name === null || right.textContent === node.title;
+  const isItsName = node.name === null || right.textContent === node.title.replaceAll(" ", "");
   return isItsName ? formula(right) : formula(nameOf(node.title), sign("="), right);
 }
 

@@ -33,7 +33,8 @@ function link(id, text = data.nodes[id].title) {
 
 function listed(ids) {
   const list = html("span", { class: "list" });
-  ids.forEach((id) => list.append(link(id), " "));
+  ids.slice(0, 24).forEach((id) => list.append(link(id), " "));
+  if (ids.length > 24) list.append(`and ${ids.length - 24} more`);
   return list;
 }
 
@@ -163,7 +164,7 @@ function endPanel() {
       comparisonTable()));
   }
   for (const c of data.comparisons.slice(0, 6))
-    content.push(section("flow", title(data.comparisons.length > 3 ? `d${c.name} in ${c.scope}` : `d${c.name}`), beside(c)));
+    content.push(section("flow", title(`${cotangentText(data.nodes[c.node])}${data.comparisons.length > 3 ? ` in ${c.scope}` : ""}`), beside(c)));
   if (!data.comparisons.length)
     content.push(...leaves.slice(0, 12).map((id) => section("flow", tensor(["d", link(id)], data.nodes[id].grad, data.nodes[id].shape, { label: cotangentText(data.nodes[id]) }))));
   panel.replaceChildren(...content);
@@ -184,8 +185,10 @@ function comparisonTable() {
   const names = data.comparisons[0].forms.map((f) => f.name);
   const several = new Set(data.comparisons.map((c) => c.scope)).size > 1;
   const head = html("tr", {}, html("th", { scope: "col" }, ""), ...names.map((n) => html("th", { scope: "col" }, n)), html("th", { scope: "col" }, "rounding allows"));
-  const rows = data.comparisons.map((c) => html("tr", {}, html("th", { scope: "row" }, `d${c.name}${several ? `, ${c.scope}` : ""}`),
-    ...c.forms.map((f) => html("td", {}, brief(f.difference))), html("td", { class: "quiet" }, brief(c.tolerance))));
+  const rows = data.comparisons.flatMap((c, i) => [...(several && data.comparisons[i - 1]?.scope !== c.scope
+    ? [html("tr", { class: "of" }, html("th", { colspan: names.length + 2, scope: "rowgroup" }, c.scope))] : []),
+  html("tr", {}, html("th", { scope: "row" }, cotangentText(data.nodes[c.node])),
+    ...c.forms.map((f) => html("td", {}, brief(f.difference))), html("td", { class: "quiet" }, brief(c.tolerance)))]);
   return html("div", { class: "scroll" }, html("table", { class: "comparison" }, html("thead", {}, head), html("tbody", {}, ...rows)));
 }
 
@@ -205,7 +208,7 @@ function nodePanel(id) {
   close.addEventListener("click", () => select(null));
   panel.replaceChildren(
     section("", close, facts),
-    node.op ? section("rule forward", title("Formula"), forwardFormula(node)) : null,
+    ...(node.op ? [section("rule forward", title("Formula"), forwardFormula(node))] : []),
     section("flow", title("Value"), shown(node.value, node.shape, { label: node.title })),
     section("flow", title("Gradient"), ...gradientOf(id)));
 }

@@ -138,6 +138,6 @@ function sampled(array, shape, label) {
   const words = `${array.size.toLocaleString("en")} numbers are too many for this page: it has their ` +
     `statistics, their histogram, and of the numbers themselves the first ${part[0]} × ${part[1]}.` +
     (array.notFinite ? ` ${array.notFinite} are not finite.` : "");
-  return html("div", { class: "sampled" }, facts, bars(array.counts, ...array.ends),
+  return html("div", { class: "sampled" }, facts, bars(array.counts, array.facts[0], array.facts[1]),
     html("p", { class: "quiet" }, words), table(sample.flat(), part, part[1], -1, null, `sample of ${label}`));
 }
