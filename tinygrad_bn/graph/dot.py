@@ -175,8 +175,8 @@ class _Drawing:
         rows = [f'<FONT COLOR="{BACK}">∇ {escape(text.numbers(node.grad, 36))}</FONT>']
         terms = self.graph.terms(node)
         if len(terms) > 1:
-            users = " + ".join(f"from {symbol(text.label(user))}" for user, _ in terms)
-            rows.append(_quiet(f"= {users}"))
+            users = [symbol(user.name) or f"{user.op} #{user.id}" for user, _ in terms]
+            rows.append(_quiet(clean(f"sum of parts from {' and '.join(users)}")))
         return rows
 
     def _edges(self, picture: graphviz.Digraph) -> None:

@@ -316,5 +316,13 @@ draw();
 fit(0.8);
 follow();
 addEventListener("resize", () => fit(0.8));
-addEventListener("beforeprint", () => fit());
+addEventListener("beforeprint", () => {
+  const [, , w, h] = placed.get("whole");
+  drawing.setAttribute("viewBox", `-8 -8 ${w + 16} ${h + 16}`); // as large as the paper allows
+  view.style.transform = "none";
+});
+addEventListener("afterprint", () => {
+  drawing.removeAttribute("viewBox");
+  look();
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);

@@ -64,7 +64,10 @@ const numbered = (node, k) => ({
 });
 
 function summed(terms) {
-  const parts = terms.slice(0, MOST_TERMS).flatMap((term, i) => (i ? [sign("+"), term()] : [term()]));
+  const parts = terms.slice(0, MOST_TERMS).flatMap((term, i) => {
+    const made = term();
+    return i && !/^[-−]/.test(made.textContent) ? [sign("+"), made] : [made];
+  });
   if (terms.length > MOST_TERMS) parts.push(sign("+"), sign("⋯"));
   return row(...parts);
 }
