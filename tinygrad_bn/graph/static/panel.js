@@ -105,24 +105,30 @@ function backwardPanel(id, arrived) {
     ...rules.filter(Boolean));
 }
 
-/** How the cotangents that meet at a node add up, those not yet there as gaps. */
-function addingUp(id, arrived = () => true) {
-  const node = data.nodes[id];
-  if (terms[id].length < 2) return null;
-  const there = terms[id].filter(([user]) => arrived(user));
+/** The parts of a node's gradient, those not yet there as gaps. */
+function partsOf(id, arrived) {
   const list = html("ul", { class: "terms" });
   for (const [user, position] of terms[id]) {
     const from = data.nodes[user];
-    const part = partOf(from, position);
-    const isHere = there.some(([u, p]) => u === user && p === position);
-    list.append(html("li", { class: isHere ? "here" : "" }, html("span", {}, "from ", link(user, from.title), ` (${from.op})`),
-      html("span", { class: "amount" }, isHere ? rangeOf(part) : "not yet")));
+    const isHere = arrived(user);
+    list.append(html("li", { class: isHere ? "here" : "" }, html("span", {}, "from ", link(user), ` (${from.op})`),
+      html("span", { class: "amount" }, isHere ? rangeOf(partOf(from, position)) : "not yet")));
   }
-  const complete = there.length === terms[id].length;
-  const sum = complete ? node.grad : there.length ? sumOf(there.map(([u, p]) => partOf(data.nodes[u], p))) : null;
+  return list;
+}
+
+/** How the cotangents that meet at a node add up, at this step. */
+function addingUp(id, arrived) {
+  const node = data.nodes[id];
+  if (terms[id].length < 2) return null;
+  const there = terms[id].filter(([user]) => arrived(user));
+  const isComplete = there.length === terms[id].length;
+  const sum = isComplete ? node.grad : sumOf(there.map(([user, position]) => partOf(data.nodes[user], position)));
   return html("div", { class: "adding" },
-    html("p", { class: "heading" }, `${cotangentText(node)} adds up: ${there.length} of ${terms[id].length} there`), list,
-    sum && there.length > 1 ? tensor([complete ? `${cotangentText(node)}, complete` : "so far"], sum, node.shape, { label: `sum at ${node.title}` }) : null);
+    html("p", { class: "heading" }, `${cotangentText(node)} adds up: ${there.length} of ${terms[id].length} there`),
+    partsOf(id, arrived),
+    sum && there.length > 1
+      ? tensor([isComplete ? `${cotangentText(node)}, complete` : "so far"], sum, node.shape, { label: `sum at ${node.title}` }) : null);
 }
 
 function rangeOf(array) {
@@ -217,7 +223,7 @@ function gradientOf(id) {
   const node = data.nodes[id];
   if (!data.hasGradients) return [quiet("No gradient yet.")];
   if (node.grad === null) return [quiet(node.kind === "constant" ? "A constant needs none." : "No gradient flows here.")];
-  const from = terms[id].length > 1 ? addingUp(id)
+  const from = terms[id].length > 1 ? html("div", {}, html("p", {}, "It is a sum:"), partsOf(id, () => true))
     : terms[id].length ? html("p", {}, "It comes from ", link(terms[id][0][0]), ` (${data.nodes[terms[id][0][0]].op}).`)
       : html("p", {}, "It is the upstream cotangent, which came from outside.");
   return [shown(node.grad, node.shape, { label: cotangentText(node) }), from];
