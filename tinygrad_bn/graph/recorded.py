@@ -60,7 +60,7 @@ def graph(
     if gradient is True:
         gradient = np.ones_like(output.data)
     seed = first_cotangent(output, gradient, "gradient").data
-    cotangents = {id(t): np.array(g) for t, g in reverse_pass(output, seed)}
+    cotangents = {id(t): np.array(g) for t, g, *_ in reverse_pass(output, seed)}
     nodes = tuple(_nodes(order, output, given, cotangents))
     return Graph(nodes, True, partial(_with_backward, nodes, order, seed, given))
 
@@ -152,7 +152,7 @@ def _with_backward(
             found = next(walk, None)
         if found is None:
             break
-        tensor, g = found
+        tensor, g, *_ = found
         i = numbers[id(tensor)]
         cotangents.append(g)
         names.setdefault(id(g), f"d{text.label(nodes[i])}")
