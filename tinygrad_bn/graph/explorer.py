@@ -22,7 +22,9 @@ from . import closed_forms, dot, jsonable, layout, mathml, text
 if TYPE_CHECKING:
     from .graph import Graph, Node
 
-SCRIPTS = ("tensors.js", "formulas.js", "drawing.js", "panel.js", "explorer.js")
+SCRIPTS = (
+    "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",
+)  # fmt: skip
 ELEMENTWISE = {
     "add", "sub", "mul", "div", "neg", "pow", "sqrt", "exp", "log", "sin", "cos", "tanh", "sigmoid",
     "relu", "abs", "sign", "maximum", "minimum",

@@ -1,4 +1,4 @@
-/* Steps, search, keys and links: what the reader does, and what of it is shown. */
+/* Steps, keys and links: what the reader does, and what of it is shown. */
 
 const state = { step: 0, node: null, playing: 0 };
 
@@ -140,65 +140,6 @@ function follow() {
   if (id >= 0) select(id);
 }
 
-// Search
-
-const field = byId("search");
-const found = byId("found");
-let choice = 0;
-
-function search() {
-  const words = field.value.trim().toLowerCase();
-  const hits = words === "" ? [] : data.nodes.flatMap((node, id) =>
-    `${node.name ?? ""} ${node.title} ${node.op ?? node.kind} ${node.scope}`.toLowerCase().includes(words) ? [id] : []);
-  choice = 0;
-  found.replaceChildren(...hits.slice(0, 12).map((id, i) => {
-    const node = data.nodes[id];
-    const item = html("li", { role: "option", id: `hit-${i}`, "aria-selected": i === 0, "data-id": id },
-      html("span", { class: "hit" }, node.title), html("span", { class: "quiet" }, `${node.op ?? node.kind}${node.scope && ` in ${node.scope}`}`));
-    item.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      take(id);
-    });
-    return item;
-  }));
-  if (words && !hits.length) found.append(html("li", { class: "quiet", role: "presentation" }, "No node has that in its name."));
-  if (hits.length > 12) found.append(html("li", { class: "quiet", role: "presentation" }, `and ${hits.length - 12} more`));
-  found.hidden = words === "";
-  field.setAttribute("aria-expanded", String(words !== ""));
-  field.setAttribute("aria-activedescendant", hits.length ? "hit-0" : "");
-}
-
-function choose(by) {
-  const options = [...found.querySelectorAll("[role=option]")];
-  if (!options.length) return;
-  choice = (choice + by + options.length) % options.length;
-  options.forEach((option, i) => option.setAttribute("aria-selected", String(i === choice)));
-  field.setAttribute("aria-activedescendant", `hit-${choice}`);
-}
-
-function take(id) {
-  field.value = "";
-  search();
-  field.blur();
-  select(id);
-}
-
-field.addEventListener("input", search);
-field.addEventListener("blur", () => (found.hidden = true));
-field.addEventListener("focus", search);
-field.addEventListener("keydown", (event) => {
-  const option = found.querySelectorAll("[role=option]")[choice];
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") choose(event.key === "ArrowDown" ? 1 : -1);
-  else if (event.key === "Enter" && option) take(Number(option.dataset.id));
-  else if (event.key === "Escape") {
-    field.value = "";
-    search();
-    field.blur();
-  } else return event.stopPropagation();
-  event.preventDefault();
-  event.stopPropagation();
-});
-
 // Keys, buttons, pointer
 
 const KEYS = {
@@ -240,7 +181,7 @@ onClick("fit", () => fit());
 onClick("fold", () => foldAll(false));
 onClick("unfold", () => foldAll(true));
 byId("step").addEventListener("input", (event) => go(Number(event.target.value)));
-addEventListener("hashchange", follow);
+addEventListener("hashchange", () => /[#&](step|node)=/.test(location.hash) && follow());
 
 function foldAll(open) {
   unfolded.clear();
@@ -288,12 +229,8 @@ drawing.addEventListener("click", (event) => {
 drawing.addEventListener("wheel", (event) => {
   event.preventDefault();
   const box = drawing.getBoundingClientRect();
-  if (event.ctrlKey || !event.deltaX) zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), event.clientX - box.left, event.clientY - box.top);
-  else {
-    camera.x -= event.deltaX;
-    camera.y -= event.deltaY;
-    look();
-  }
+  const rate = event.ctrlKey ? 0.01 : 0.0015; // a pinch on a trackpad comes as a wheel with ctrl
+  zoom(Math.exp(-event.deltaY * rate), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
 
 // The start: what can be unfolded and still be read is unfolded

@@ -9,13 +9,21 @@ const MOST_TERMS = 4;
 /** Build a tree, each letter that `put` knows replaced by what it stands for. */
 function built(tree, put, tight = false) {
   const [tag, ...children] = tree;
-  if (tag === "mspace") return put.times ? sign("·") : math("mspace");
+  if (tag === "mspace") return put.times ? sign("·") : thinSpace();
   if (tag === "mi" && put.letter) {
     const stands = put.letter(children[0], tight);
     if (stands) return stands;
   }
   const snug = tag === "mfrac" || tag === "msqrt";
-  return math(tag, ...children.map((child) => (Array.isArray(child) ? built(child, put, snug) : child)));
+  const inner = children.map((child) => (Array.isArray(child) ? built(child, put, snug) : child));
+  if (tag === "msup" && inner[1].textContent === "2−1") return inner[0];
+  return math(tag, ...inner);
+}
+
+function thinSpace() {
+  const space = math("mspace");
+  space.setAttribute("width", "0.22em");
+  return space;
 }
 
 const bracketed = (inner) => row(sign("("), inner, sign(")"));
