@@ -244,3 +244,11 @@ def test_hostile_names_are_drawn_and_written_in_every_format(tmp_path):
     graph = tg.graph(out, gradient=True)
     for ending in ("svg", "html", "json", "dot"):
         assert graph.save(tmp_path / f"hostile.{ending}").stat().st_size > 1000
+
+
+def test_the_table_can_be_written_whatever_the_parameters_are():
+    x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="x")
+    out = tg.where([True, False], x, x[0]).sum()
+    table = tg.graph(out).table()
+    assert "where(x, #1, condition=array(2,))" in table
+    assert "getitem(x, index=0)" in table

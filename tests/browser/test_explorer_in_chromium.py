@@ -95,7 +95,37 @@ def test_cotangents_that_meet_are_seen_to_add_up(opened):
     page.locator("#step").fill("17")
     assert "2 of 2 there" in page.locator(".adding").inner_text()
     assert numbers_in(page, ".adding") == graph["x_centered"].grad.ravel().tolist()
-    assert card.text_content().startswith("∇ -4.03 to")
+    assert card.text_content().startswith("∇ −4.03 to")
+
+
+def leaf(values, name=None):
+    return tg.Tensor(values, requires_grad=True, name=name)
+
+
+ODD = {
+    "a leaf alone": lambda: leaf([1.0, 2.0]),
+    "a number": lambda: leaf(2.0) * 3.0,
+    "nothing": lambda: leaf(np.zeros((0, 3))) + 1.0,
+    "not finite": lambda: tg.log(leaf([0.0, -1.0, np.inf])) * 2.0,
+    "a wide matrix": lambda: leaf(np.ones((3, 40))) @ leaf(np.ones((40, 2))),
+    "four axes": lambda: tg.batch_norm(leaf(np.arange(24.0).reshape(2, 3, 2, 2)), np.ones(3)),
+    "vectors": lambda: leaf([1.0, 2.0]) @ leaf([3.0, 4.0]),
+    "broadcasting": lambda: (leaf([[1.0], [2.0]]) * leaf([3.0, 4.0, 5.0])).sum(axis=0),
+    "shapes": lambda: tg.concatenate([leaf([1.0, 2.0]).reshape(1, 2).T[0], leaf([3.0])]),
+    "choices": lambda: tg.where([True, False], leaf([1.0, 2.0]), leaf(0.0)).max() + leaf([1.0]),
+    "one value twice": lambda: (lambda x: x * x - x)(leaf([1.0, -2.0], "x")),
+    "every reduction": lambda: leaf(np.eye(3)).mean(axis=(0, 1)) + leaf(np.eye(3)).sum(axis=1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_any_graph_can_be_stepped_through_and_every_node_opened(opened, kind):
+    with np.errstate(all="ignore"):
+        out = ODD[kind]()
+        page = opened(tg.graph(out, gradient=np.full(out.shape, 0.7)))
+    page.evaluate("for (let i = 0; i < steps.length; i++) go(i)")
+    page.evaluate("data.nodes.forEach((_, id) => select(id))")
+    assert page.locator("#panel-title").inner_text() != ""
 
 
 def test_without_a_gradient_it_says_so(opened):

@@ -161,9 +161,9 @@ def _title(node: Node, nodes: Sequence[Node]) -> str:
 def _brief(array: npt.NDArray[Any], width: int) -> str:
     """Write an array in the room of a card: the numbers, their range, or how large they are."""
     words = text.numbers(array, width)
-    if len(words) <= width + 2:
-        return words
-    return f"up to ±{text.number(float(np.abs(array).max()), 3)}"
+    if len(words) > width + 2:
+        words = f"up to ±{text.number(float(np.abs(array).max()), 3)}"
+    return words.replace("-", "−")
 
 
 class _Packer:

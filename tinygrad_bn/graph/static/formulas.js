@@ -33,7 +33,7 @@ function nameOf(title, tight = true) {
   return title.includes(" ") && !title.startsWith("(") && !tight ? bracketed(name) : name;
 }
 const cotangentOf = (title) =>
-  title.includes(" ") ? row(math("mi", "d"), bracketed(math("mi", title))) : math("mi", `d${title}`);
+  title.includes(" ") ? row(math("mtext", "d"), bracketed(math("mi", title))) : math("mi", `d${title}`);
 
 function numberOf(value, tight = false) {
   const text = brief(value);
