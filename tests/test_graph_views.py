@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from contextlib import ExitStack
 from xml.etree import ElementTree
 
@@ -252,3 +253,10 @@ def test_the_table_can_be_written_whatever_the_parameters_are():
     table = tg.graph(out).table()
     assert "where(x, #1, condition=array(2,))" in table
     assert "getitem(x, index=0)" in table
+
+
+def test_a_graph_travels_without_its_tensors_and_keeps_its_backward_pass():
+    graph = batch_norm_graph()
+    there = pickle.loads(pickle.dumps(graph))
+    assert str(there) == str(graph)
+    assert str(there.backward) == str(graph.backward)

@@ -185,6 +185,13 @@ def test_search_finds_by_name_and_opens_also_what_is_folded(opened):
     assert page.locator(".node.selected").count() == 1
 
 
+def test_search_puts_names_before_scopes(opened):
+    page = opened(batch_norm_graph())
+    page.keyboard.press("/")
+    page.keyboard.type("be")
+    assert page.locator(".hit").all_inner_texts()[0] == "β"
+
+
 def test_the_keyboard_does_all(opened):
     page = opened(batch_norm_graph())
     for key, step in [

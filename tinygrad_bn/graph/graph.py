@@ -115,6 +115,15 @@ class Graph:
         names = ", ".join(sorted({repr(node.name) for node in self.nodes if node.name is not None}))
         raise KeyError(f"no node is named {name!r}; the names are {names or 'none'}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        if self._record_backward is None:
+            return self.__dict__
+        return {
+            **self.__dict__,
+            "both": self.both,
+            "_record_backward": None,
+        }  # no Tensor goes along
+
     def __len__(self) -> int:
         return len(self.nodes)
 

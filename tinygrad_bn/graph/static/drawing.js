@@ -261,8 +261,7 @@ function reveal(name) {
   const [x, y, w, h] = placed.get(name);
   const [left, top] = [camera.x + x * camera.k, camera.y + y * camera.k];
   const [W, H] = [drawing.clientWidth, drawing.clientHeight];
-  const margin = Math.min(90, H / 6);
-  const isIn = left > 12 && top > margin && left + w * camera.k < W - 12 && top + h * camera.k < H - margin;
+  const isIn = left > 12 && top > 12 && left + w * camera.k < W - 12 && top + h * camera.k < H - 12;
   if (isIn) return;
   const target = [W / 2 - (x + w / 2) * camera.k, H / 2 - (y + h / 2) * camera.k];
   glide(left > 12 && left + w * camera.k < W - 12 ? camera.x : target[0], target[1]);

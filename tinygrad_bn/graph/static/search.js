@@ -4,10 +4,18 @@ const field = byId("search");
 const found = byId("found");
 let choice = 0;
 
+/** How well a node fits: 0 by the start of its name, 1 by name or operation, 2 by its scope. */
+function fitness(node, words) {
+  const names = [node.name ?? "", node.title, node.op ?? node.kind].map((name) => name.toLowerCase());
+  if (names.slice(0, 2).some((name) => name.startsWith(words))) return 0;
+  if (names.some((name) => name.includes(words))) return 1;
+  return node.scope.toLowerCase().includes(words) ? 2 : 3;
+}
+
 function search() {
   const words = field.value.trim().toLowerCase();
-  const hits = words === "" ? [] : data.nodes.flatMap((node, id) =>
-    `${node.name ?? ""} ${node.title} ${node.op ?? node.kind} ${node.scope}`.toLowerCase().includes(words) ? [id] : []);
+  const hits = words === "" ? [] : data.nodes.map((node, id) => [fitness(node, words), id])
+    .filter(([rank]) => rank < 3).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, id]) => id);
   choice = 0;
   found.replaceChildren(...hits.slice(0, 12).map((id, i) => {
     const node = data.nodes[id];
