@@ -6,6 +6,7 @@ pass runs upwards beside the forward pass, its arrows dashed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -86,6 +87,15 @@ class _Drawing:
         self.visible = {n.id for n in nodes if n.id not in hidden or n.kind == "output"}
         self.of_both_passes = len({node.backward for node in nodes if node.op}) == 2
         self.paths = {path: f"scope{k}" for k, path in enumerate(scopes.all_scopes(nodes))}
+        self.members: dict[str, list[Node]] = defaultdict(list)  # of each scope: its own nodes,
+        self.below: dict[str, list[str]] = defaultdict(list)  # the scopes directly in it,
+        self.boxed: dict[str, list[Node]] = defaultdict(list)  # and what its box stands for
+        for node in nodes:
+            self.members[node.scope].append(node)
+            if node.id in hidden:
+                self.boxed[hidden[node.id]].append(node)
+        for path in self.paths:
+            self.below[path.rpartition("/")[0]].append(path)
 
     def picture(self) -> graphviz.Digraph:
         picture = graphviz.Digraph("tinygrad_bn")
@@ -99,21 +109,18 @@ class _Drawing:
 
     def _scope(self, picture: graphviz.Digraph, scope: str) -> None:
         """Draw what is in a scope: its nodes, and the scopes in it, each as a frame or as a box."""
-        inside = f"{scope}/" if scope else ""
-        for node in self.nodes:
-            if node.scope == scope:
-                self._node(picture, node)
-        for path in self.paths:
-            if path.startswith(inside) and path != scope and "/" not in path[len(inside) :]:
-                if path in self.hidden.values():
-                    self._box(picture, path)
-                    for node in self.nodes:  # the output, if it is made in there
-                        if self.hidden.get(node.id) == path and node.id in self.visible:
-                            self._node(picture, node)
-                else:
-                    with picture.subgraph(name=f"cluster_{self.paths[path]}") as frame:
-                        frame.attr(label=_html(clean(path.rsplit("/", 1)[-1])), **FRAME)
-                        self._scope(frame, path)
+        for node in self.members[scope]:
+            self._node(picture, node)
+        for path in self.below[scope]:
+            if path in self.boxed:
+                self._box(picture, path)
+                for node in self.boxed[path]:  # the output, if it is made in there
+                    if node.id in self.visible:
+                        self._node(picture, node)
+            else:
+                with picture.subgraph(name=f"cluster_{self.paths[path]}") as frame:
+                    frame.attr(label=_html(clean(path.rsplit("/", 1)[-1])), **FRAME)
+                    self._scope(frame, path)
 
     def _node(self, picture: graphviz.Digraph, node: Node) -> None:
         if node.id in self.visible:
@@ -136,7 +143,7 @@ class _Drawing:
             )  # fmt: skip
 
     def _box(self, picture: graphviz.Digraph, path: str) -> None:
-        inside = [node for node in self.nodes if self.hidden.get(node.id) == path]
+        inside = self.boxed[path]
         operations = sum(node.op is not None for node in inside)
         learned = [name for n in inside if n.kind == "parameter" and (name := symbol(n.name))]
         lines = [
