@@ -1,5 +1,6 @@
 """The recorded graph as data, and its views."""
 
-from .graph import Graph, Node, graph
+from .graph import Graph, Node
+from .recorded import graph
 
 __all__ = ["Graph", "Node", "graph"]

@@ -1,13 +1,14 @@
 """Graph: what was recorded, as plain data.
 
-``graph()`` is the only place that reads Tensors. Every view (text, Graphviz, and those to come)
-reads the nodes made here and nothing else.
+Every view (text, Graphviz, the explorer) reads the nodes and nothing of Tensor's insides;
+recorded.py is the only place that does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,7 @@ import graphviz
 import numpy as np
 import numpy.typing as npt
 
-from ..autodiff import first_cotangent, reverse_pass, topological_order
-from ..recording import Scope
-from ..tensor import Tensor
-from . import dot, render, text
+from . import dot, explorer, jsonable, render, text
 
 Array = npt.NDArray[Any]
 
@@ -27,10 +25,15 @@ Array = npt.NDArray[Any]
 class Node:
     """A tensor of the graph: a value, and the operation that made it.
 
-    ``kind`` is "input" (a leaf that needs a gradient), "constant" (one that does not),
-    "result" or "output". ``inputs`` are the ids of the nodes that `op` took, in order; ``rule``
-    has the backward rule for each of them, as text, with g the cotangent of this node. ``grad``
-    is None where no gradient was asked for, or none flows.
+    ``kind`` is "input" (a leaf that needs a gradient), "parameter" (such a leaf that is learned),
+    "constant" (one that needs none), "result" or "output". ``inputs`` are the ids of the nodes
+    that `op` took, in order; ``rule`` has the backward rule for each of them, as text, with g the
+    cotangent of this node, and ``parts`` what that rule gave: a node's gradient is the sum of the
+    parts that reach it. ``grad`` and a part are None where no gradient was asked for, or none
+    flows.
+
+    In the graph of the backward pass, ``backward`` marks what a rule computed, and
+    ``cotangent_of`` is the id of the node whose complete gradient it is.
     """
 
     id: int
@@ -44,6 +47,11 @@ class Node:
     params: dict[str, Any] = field(repr=False)
     formula: str | None
     rule: tuple[str, ...]
+    latex: str | None = field(default=None, repr=False)
+    rule_latex: tuple[str, ...] = field(default=(), repr=False)
+    parts: tuple[Array | None, ...] = field(default=(), repr=False)
+    backward: bool = False
+    cotangent_of: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,6 +62,16 @@ class Node:
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the value."""
         return self.value.dtype
+
+    def moved(self, place: dict[int, int]) -> Node:
+        """Give the node as the backward pass alone has it: a forward value is a constant there."""
+        if not self.backward:
+            return replace(
+                self, id=place[self.id], kind="constant", op=None, inputs=(), params={}, grad=None,
+                formula=None, rule=(), latex=None, rule_latex=(), parts=(),
+            )  # fmt: skip
+        inputs = tuple(place[i] for i in self.inputs)
+        return replace(self, id=place[self.id], inputs=inputs, cotangent_of=None)
 
     @property
     def path(self) -> str:
@@ -75,13 +93,14 @@ class Graph:
     array([2., 4.])
     >>> print(g)
     id  name  operation        shape  value  gradient
-    0   x     input            (2,)   1, 2   2, 4
-    1         mul(x, x)        (2,)   1, 4   1, 1
-    2         sum(#1, axis=0)  ()     5      1
+     0  x     input            (2,)   1, 2   2, 4
+     1        mul(x, x)        (2,)   1, 4   1, 1
+     2        sum(#1, axis=0)  ()     5      1
     """
 
     nodes: tuple[Node, ...]
-    has_gradients: bool
+    has_gradients: bool = False
+    _record_backward: Callable[[], Graph] | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str | int) -> Node:
         """Find a node by its name, by ``"scope/name"`` where several have the name, or by id."""
@@ -96,6 +115,15 @@ class Graph:
         names = ", ".join(sorted({repr(node.name) for node in self.nodes if node.name is not None}))
         raise KeyError(f"no node is named {name!r}; the names are {names or 'none'}")
 
+    def __getstate__(self) -> dict[str, Any]:
+        if self._record_backward is None:
+            return self.__dict__
+        return {
+            **self.__dict__,
+            "both": self.both,
+            "_record_backward": None,
+        }  # no Tensor goes along
+
     def __len__(self) -> int:
         return len(self.nodes)
 
@@ -106,120 +134,120 @@ class Graph:
         """Write the graph as a table, a line a node, at most `width` characters wide."""
         return text.table(self.nodes, self.has_gradients, width)
 
-    def to_dot(self) -> graphviz.Digraph:
-        """Draw the graph for Graphviz: boxes are values, circles the operations between them."""
-        return dot.digraph(self.nodes, self.has_gradients)
+    @cached_property
+    def both(self) -> Graph:
+        """The graph of both passes: the forward nodes, and the operations that the rules did.
 
-    def save(self, path: str | Path) -> Path:
-        """Write the picture to a file, in the format of its ending: .svg, .png, .pdf or .dot.
+        It is recorded on the first use, as ``tg.grad(..., create_graph=True)`` does. ValueError
+        if the graph carries no gradient.
+        """
+        if self._record_backward is None:
+            raise ValueError(
+                "this graph has no backward pass: make it with a gradient, as by "
+                "tg.graph(y, gradient=dy), or gradient=True for ones"
+            )
+        return self._record_backward()
+
+    @cached_property
+    def backward(self) -> Graph:
+        """The backward pass as a graph of its own, with the values that it uses as constants.
+
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> [node.op for node in tg.graph((x * x).sum(), gradient=True).backward.nodes if node.op]
+        ['reshape', 'broadcast_to', 'mul', 'mul', 'add']
+        """
+        used = {i for node in self.both.nodes if node.backward for i in node.inputs}
+        kept = [node for node in self.both.nodes if node.backward or node.id in used]
+        place = {node.id: i for i, node in enumerate(kept)}
+        return Graph(tuple(node.moved(place) for node in kept))
+
+    def terms(self, node: Node) -> list[tuple[Node, int]]:
+        """List what adds up to the gradient of a node: each user of it, and the input it is there.
+
+        In the order of the reverse pass, so that ``user.parts[position]`` arrive in that order.
+        """
+        return self._terms.get(node.id, [])
+
+    @cached_property
+    def _terms(self) -> dict[int, list[tuple[Node, int]]]:
+        found: dict[int, list[tuple[Node, int]]] = {}
+        for user in reversed(self.nodes):
+            for position, i in enumerate(user.inputs):
+                if user.parts and user.parts[position] is not None:
+                    found.setdefault(i, []).append((user, position))
+        return found
+
+    def to_dot(
+        self,
+        *,
+        direction: str = "forward",
+        collapse: int | Collection[str] = (),
+        focus: str | int | None = None,
+        radius: int = 2,
+        show: Collection[str] = ("shape", "value", "gradient"),
+    ) -> graphviz.Digraph:
+        """Draw the graph for Graphviz: boxes are values, circles the operations between them.
+
+        Parameters
+        ----------
+        direction : "forward", "backward" or "both"
+            What was recorded; the backward pass as a graph of its own; or both, each cotangent
+            beside its value. The last two need a graph with a gradient.
+        collapse : collection of scopes, or int
+            Draw each of these scopes (``"batch_norm"``, ``"net/layer1"``) as a single box; a
+            number: all scopes at that depth, so that 0 leaves the outermost ones as boxes.
+        focus, radius : a node's name or id, int
+            Draw only the nodes that are up to `radius` operations away from this one.
+        show : collection of "shape", "dtype", "value" and "gradient"
+
+        Raises
+        ------
+        ValueError
+            For another word than these, a scope that is not there, or no gradient to draw.
+        KeyError
+            If there is no node `focus`.
+        """
+        if direction not in ("forward", "backward", "both"):
+            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
+        drawn = self if direction == "forward" else getattr(self, direction)
+        return dot.digraph(drawn, collapse=collapse, focus=focus, radius=radius, show=show)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the graph as dicts and lists that the json module writes, with every number.
+
+        NaN and the infinities, which JSON lacks, are the strings "NaN", "Infinity", "-Infinity".
+        """
+        return {
+            "has_gradients": self.has_gradients,
+            "nodes": [jsonable.node(node) for node in self.nodes],
+        }
+
+    def save(self, path: str | Path, **options: Any) -> Path:
+        """Write the graph to a file, in the format of its ending.
+
+        .svg, .png, .pdf: a picture. .dot: its source. These take the options of ``to_dot``.
+        .html: the explorer, one file that needs no network. .json: the data, as ``to_json`` has it.
 
         The file appears whole or not at all. ValueError for another ending; RuntimeError, naming
         both ways to get it, if there is no Graphviz engine; OSError if it cannot be written.
         """
         path = Path(path)
-        return render.save(self.to_dot().source, path)
+        ending = path.suffix.lower()
+        if ending not in (".html", ".json"):
+            return render.save(self.to_dot(**options).source, path)
+        if options:
+            raise TypeError(f"a {ending} file takes no options, but {', '.join(options)} came")
+        content = explorer.page(self) if ending == ".html" else jsonable.written(self.to_json())
+        render.write(path, content.encode())
+        return path
 
-    def _repr_svg_(self) -> str:
-        return render.rendered(self.to_dot().source, "svg").decode()
-
-
-def graph(
-    output: Tensor,
-    gradient: Any = None,
-    *,
-    names: Mapping[str, Any] | None = None,
-) -> Graph:
-    """Turn what was recorded for `output` into a Graph.
-
-    Parameters
-    ----------
-    output : Tensor
-    gradient : array or Tensor of the shape of `output`, or True, optional
-        The upstream cotangent (True: ones); every node through which it flows then carries its
-        gradient. Nothing is added to any ``.grad``.
-    names : mapping, optional
-        Names for tensors, such as ``locals()``; what is no Tensor in it is passed over.
-
-    Raises
-    ------
-    TypeError
-        If `output` is not a Tensor.
-    ValueError
-        If `gradient` has another shape, or is given where no gradient can flow.
-    """
-    if not isinstance(output, Tensor):
-        raise TypeError(f"graph: a Tensor is expected, not {type(output).__name__}")
-    cotangents: dict[int, Array] = {}
-    if gradient is not None:
-        if gradient is True:
-            gradient = np.ones_like(output.data)
-        seed = first_cotangent(output, gradient, "gradient").data
-        cotangents = {id(t): np.array(g) for t, g, _ in reverse_pass(output, seed)}
-    given = {id(t): name for name, t in (names or {}).items() if isinstance(t, Tensor)}
-
-    order = topological_order(output)
-    ids = {id(tensor): i for i, tensor in enumerate(order)}
-    used_in: dict[int, Scope | None] = {}
-    value_used: dict[int, Array] = {}
-    for tensor in order:
-        for source, value in zip(tensor.inputs, tensor.values, strict=True):
-            used_in.setdefault(id(source), tensor.made_in)
-            if isinstance(value, np.ndarray):  # a leaf's value may have been replaced since
-                value_used[id(source)] = value
-
-    paths = _ScopePaths()
-    nodes = []
-    for i, tensor in enumerate(order):
-        constant = tensor.op is None and not tensor.requires_grad
-        name = given.get(id(tensor), tensor.name)
-        made_in = (
-            used_in.get(id(tensor)) if constant and id(tensor) not in given else tensor.made_in
-        )
-        if constant:
-            kind = "constant"
-        elif tensor.op is None:
-            kind = "input"
-        else:
-            kind = "output" if tensor is output else "result"
-        nodes.append(
-            Node(
-                id=i,
-                kind=kind,
-                op=tensor.op.name if tensor.op else None,
-                name=name,
-                scope=paths[made_in],
-                value=value_used.get(id(tensor), tensor.data),
-                grad=cotangents.get(id(tensor)),
-                inputs=tuple(ids[id(source)] for source in tensor.inputs),
-                params=dict(tensor.params),
-                formula=tensor.op.math[0] if tensor.op else None,
-                rule=tuple(
-                    tensor.op.rules[min(k, len(tensor.op.rules) - 1)][0]
-                    for k in range(len(tensor.inputs))
-                )
-                if tensor.op
-                else (),
-            )
-        )
-    return Graph(tuple(nodes), has_gradients=gradient is not None)
-
-
-class _ScopePaths:
-    """The path of each scope; a second entering of the same path gets a number of its own."""
-
-    def __init__(self) -> None:
-        self.paths: dict[Scope | None, str] = {None: ""}
-        self.taken: set[str] = set()
-
-    def __getitem__(self, scope: Scope | None) -> str:
-        if scope not in self.paths:
-            assert scope is not None
-            parent = self[scope.parent]
-            first = path = f"{parent}/{scope.name}" if parent else scope.name
-            number = 1
-            while path in self.taken:
-                number += 1
-                path = f"{first}_{number}"
-            self.taken.add(path)
-            self.paths[scope] = path
-        return self.paths[scope]
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show itself in a notebook: the picture, large graphs with their scopes as boxes."""
+        shown = {"text/plain": str(self)}
+        try:
+            source = self.to_dot(collapse=() if len(self) <= 100 else 0).source
+            shown["image/svg+xml"] = render.rendered(source, "svg").decode()
+        except RuntimeError:  # no Graphviz engine: the table says the same
+            pass
+        return shown

@@ -52,7 +52,7 @@ def save(source: str, path: Path) -> Path:
     """Write DOT source, or a picture of it, in the format that the path's ending names."""
     ending = path.suffix.lower().removeprefix(".")
     if ending not in (*FORMATS, "dot"):
-        raise ValueError(f"{path.name!r} must end in .dot, .svg, .png or .pdf")
+        raise ValueError(f"{path.name!r} must end in .dot, .svg, .png, .pdf, .html or .json")
     write(path, source.encode() if ending == "dot" else rendered(source, ending))
     return path
 

@@ -50,7 +50,7 @@ def call(node: Node, nodes: Sequence[Node]) -> str:
     params = [
         f"{key}={_brief(value)}"
         for key, value in node.params.items()
-        if key != "keepdims" and value
+        if key != "keepdims" and value is not None
     ]
     return f"{node.op}({', '.join(operands(node, nodes) + params)})"
 

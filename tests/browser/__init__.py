@@ -1,0 +1,1 @@
+"""Tests that need a browser; they run with ``-m browser`` only."""

@@ -1,0 +1,185 @@
+"""The explorer's page as a file: its data are the Graph's, its policy fits it, it is small."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import tinygrad_bn as tg
+from tinygrad_bn.graph import closed_forms, layout, mathml
+from tinygrad_bn.primitives import TABLE
+
+
+class Page(HTMLParser):
+    """The parts of a page: tags with their attributes, and the text in each script and style."""
+
+    def __init__(self, source):
+        super().__init__(convert_charrefs=True)
+        self.tags, self.texts, self.inside = [], {}, None
+        self.feed(source)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag in ("script", "style", "title"):
+            self.inside = dict(attributes).get("type") or tag
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, text):
+        if self.inside:
+            self.texts[self.inside] = self.texts.get(self.inside, "") + text
+
+
+def batch_norm_graph(rows=8, columns=3, dtype=np.float64, name="x"):
+    rng = np.random.default_rng(0)
+    x = tg.Tensor(rng.normal(size=(rows, columns)).astype(dtype), requires_grad=True, name=name)
+    gamma = tg.Tensor(rng.normal(size=columns).astype(dtype), requires_grad=True, name="gamma")
+    beta = tg.Tensor(rng.normal(size=columns).astype(dtype), requires_grad=True, name="beta")
+    return tg.graph(tg.batch_norm(x, gamma, beta), rng.normal(size=(rows, columns)).astype(dtype))
+
+
+def page_of(graph, tmp_path):
+    return Page(graph.save(tmp_path / "graph.html").read_text(encoding="utf-8"))
+
+
+def data_of(graph, tmp_path):
+    return json.loads(page_of(graph, tmp_path).texts["application/json"])
+
+
+@pytest.mark.parametrize("rows", [6, 32, 64, 1000])
+def test_the_page_of_a_batch_norm_is_under_200_kilobytes(tmp_path, rows):
+    assert batch_norm_graph(rows, 4).save(tmp_path / "bn.html").stat().st_size < 200_000
+
+
+def test_the_policy_names_the_hashes_of_the_page_s_own_script_and_style_and_nothing_else(tmp_path):
+    page = page_of(batch_norm_graph(), tmp_path)
+    (policy,) = [a["content"] for tag, a in page.tags if a.get("http-equiv")]
+    for kind in ("script", "style"):
+        digest = base64.b64encode(hashlib.sha256(page.texts[kind].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+
+
+def test_nothing_in_the_page_is_fetched_or_handled_inline(tmp_path):
+    page = page_of(batch_norm_graph(), tmp_path)
+    for _, attributes in page.tags:
+        assert not {"src", "style"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+    assert "http" not in page.texts["style"]
+
+
+def test_a_name_that_closes_the_script_stays_data(tmp_path):
+    name = "</script><img src=x onerror=alert(1)>"
+    page = page_of(batch_norm_graph(name=name), tmp_path)
+    assert "img" not in [tag for tag, _ in page.tags]
+    assert json.loads(page.texts["application/json"])["nodes"][0]["name"] == name
+
+
+def test_the_numbers_of_the_page_are_exactly_the_engine_s(tmp_path):
+    graph = batch_norm_graph()
+    data = data_of(graph, tmp_path)
+    for node, shown in zip(graph.nodes, data["nodes"], strict=True):
+        np.testing.assert_array_equal(np.reshape(shown["value"], node.shape), node.value)
+        assert (shown["grad"] is None) == (node.grad is None)
+        if node.grad is not None:
+            np.testing.assert_array_equal(np.reshape(shown["grad"], node.shape), node.grad)
+
+
+def test_a_large_tensor_carries_statistics_and_a_sample(tmp_path):
+    graph = batch_norm_graph(1000, 4)
+    value = data_of(graph, tmp_path)["nodes"][0]["value"]
+    x = graph["x"].value
+    assert value["size"] == 4000
+    np.testing.assert_array_equal(value["sample"], x[:4, :4])
+    np.testing.assert_allclose(value["facts"], [x.min(), x.max(), x.mean(), x.std()], rtol=1e-12)
+    assert sum(value["counts"]) == 4000
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.full(1000, 3.0), np.r_[np.nan, np.inf, np.zeros(998)], np.r_[[-1.7e308, 1.7e308] * 500],
+     np.full(1000, np.nan), np.full(1000, 5e-324)],
+)  # fmt: skip
+def test_values_without_a_range_or_beyond_every_range_can_be_shown(tmp_path, values):
+    x = tg.Tensor(values, requires_grad=True)
+    with np.errstate(all="ignore"):
+        data = data_of(tg.graph(x * 2.0, gradient=values), tmp_path)
+    assert sum(data["nodes"][0]["value"]["counts"]) == np.isfinite(values).sum()
+
+
+def test_every_formula_of_the_table_has_mathml():
+    for primitive in TABLE.values():
+        for latex in (primitive.math[1], *(rule for _, rule in primitive.rules)):
+            tree = json.dumps(mathml.tree(latex))
+            assert "\\\\" not in tree, f"{primitive}: {latex} has a command that was not understood"
+
+
+def test_json_has_every_number_and_words_for_what_json_lacks(tmp_path):
+    x = tg.Tensor([1.0, np.inf, np.nan], requires_grad=True, name="x")
+    path = tg.graph(x[1:] * 2.0, gradient=True).save(tmp_path / "graph.json")
+    nodes = json.loads(path.read_text())["nodes"]
+    assert nodes[0]["value"] == [1.0, "Infinity", "NaN"]
+    assert nodes[0]["grad"] == [0.0, 2.0, 2.0]
+    assert nodes[1]["op"] == "getitem"
+
+
+def test_options_of_a_picture_are_refused_for_a_page(tmp_path):
+    with pytest.raises(TypeError, match=r"a \.html file takes no options, but focus came"):
+        batch_norm_graph().save(tmp_path / "graph.html", focus="x")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_each_batch_norm_is_compared_with_its_closed_forms(dtype):
+    graph = batch_norm_graph(dtype=dtype)
+    found = closed_forms.comparisons(graph)
+    assert [c.node.name for c in found] == ["x", "gamma", "beta"]
+    assert all(c.agrees and len(c.in_closed_form) == 3 for c in found)
+
+
+def test_a_wrong_gradient_does_not_agree(monkeypatch):
+    graph = batch_norm_graph()
+    monkeypatch.setitem(
+        closed_forms.FORMS,
+        "paper",
+        lambda dy, cache: closed_forms.closed_form.backward_paper(1.001 * dy, cache),
+    )
+    assert not any(c.agrees for c in closed_forms.comparisons(graph))
+
+
+def test_inside_a_network_only_what_the_batch_norm_gave_is_compared():
+    rng = np.random.default_rng(2)
+    x = tg.Tensor(rng.normal(size=(6, 2)), requires_grad=True, name="x")
+    h = tg.batch_norm(x, np.array([1.0, 2.0]), np.array([0.0, 1.0]))
+    out = tg.batch_norm(tg.sin(h) + x)
+    found = closed_forms.comparisons(tg.graph(out, rng.normal(size=(6, 2))))
+    assert len({c.scope for c in found}) == 2
+    assert all(c.agrees for c in found)
+
+
+def test_scopes_are_split_into_parts_before_they_hold_too_much():
+    x = tg.Tensor([1.0, 2.0], requires_grad=True)
+    out = x
+    for _ in range(1500):
+        out = out + x
+    where = layout.paths(tg.graph(out).nodes)
+    held: dict[tuple[str, ...], set[object]] = {}
+    for i, path in enumerate(where):
+        for depth in range(len(path) + 1):
+            held.setdefault(path[:depth], set()).add(path[depth] if depth < len(path) else i)
+    assert max(map(len, held.values())) <= layout.MOST_ITEMS
+
+
+def test_layouts_grow_with_the_scopes_and_not_with_the_ways_to_fold_them(tmp_path):
+    h = tg.Tensor(np.random.default_rng(0).normal(size=(4, 2)), requires_grad=True)
+    for _ in range(12):
+        h = tg.batch_norm(h)
+    data = data_of(tg.graph(h, gradient=True), tmp_path)
+    assert len(data["layouts"]) == len(data["scopes"]) == 13

@@ -1,0 +1,118 @@
+"""The gradient of each batch norm in a graph, beside the three closed forms.
+
+Only Graph and closed_form.py meet here: nothing is computed by the rules of the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import closed_form
+
+if TYPE_CHECKING:
+    from .graph import Graph, Node
+
+Array = npt.NDArray[Any]
+
+FORMS = {
+    "paper": closed_form.backward_paper,
+    "steps": closed_form.backward_steps,
+    "compact": closed_form.backward_compact,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a batch norm gave to the gradient of one tensor, by the graph and in closed form.
+
+    ``tolerance`` is twice the bound on the rounding error of either.
+    """
+
+    scope: str
+    node: Node
+    from_graph: Array
+    in_closed_form: dict[str, Array]
+    tolerance: Array
+
+    @property
+    def differences(self) -> dict[str, float]:
+        """The largest difference from each closed form."""
+        return {
+            form: float(np.abs(self.from_graph - gradient).max(initial=0.0))
+            for form, gradient in self.in_closed_form.items()
+        }
+
+    @property
+    def agrees(self) -> bool:
+        """Whether no difference is larger than rounding explains."""
+        return all(
+            bool((np.abs(self.from_graph - gradient) <= self.tolerance).all())
+            for gradient in self.in_closed_form.values()
+        )
+
+
+def comparisons(graph: Graph) -> list[Comparison]:
+    """Compare every batch norm over the mini-batch that the graph holds and a gradient reached."""
+    scopes = dict.fromkeys(node.scope for node in graph.nodes if node.name == "x_hat")
+    return [comparison for scope in scopes for comparison in _of_scope(graph, scope)]
+
+
+def _of_scope(graph: Graph, scope: str) -> list[Comparison]:
+    named = {node.name: node for node in graph.nodes if node.scope == scope and node.name}
+    if not {"mu", "x_centered", "std", "x_hat"} <= set(named) or named["mu"].op != "mean":
+        return []
+    x = graph.nodes[named["x_centered"].inputs[0]]
+    axis = named["mu"].params["axis"]
+    features = tuple(n for i, n in enumerate(x.shape) if i not in axis)
+    eps = graph.nodes[graph.nodes[named["std"].inputs[0]].inputs[1]]
+    gamma, y = _operand(graph, "mul", named["x_hat"], scope)
+    beta, y = _operand(graph, "add", y, scope)
+    learned = [node for node in (gamma, beta) if node is not None]
+    if y.grad is None or x.grad is None or any(node.shape != features for node in learned):
+        return []
+    dtype = x.dtype
+    _, cache = closed_form.forward(
+        x.value,
+        np.ones(features, dtype) if gamma is None else gamma.value,
+        np.zeros(features, dtype) if beta is None else beta.value,
+        axis=axis,
+        eps=float(eps.value.reshape(())),
+    )
+    closed = {form: backward(y.grad, cache) for form, backward in FORMS.items()}
+    bound = closed_form.error_bound(y.grad, cache)
+    return [
+        Comparison(
+            scope,
+            node,
+            through,
+            {form: gradients[i] for form, gradients in closed.items()},
+            2 * bound[i],
+        )
+        for i, node in enumerate((x, gamma, beta))
+        if node is not None and (through := _through(graph, node, scope)) is not None
+    ]
+
+
+def _operand(graph: Graph, op: str, of: Node, scope: str) -> tuple[Node | None, Node]:
+    """Give what the result is multiplied by, or added to it, and what comes of it."""
+    for node in graph.nodes:
+        if node.op == op and node.scope == scope and node.inputs[0] == of.id:
+            other = graph.nodes[node.inputs[1]]
+            if other.op == "reshape" and other.scope == scope:
+                other = graph.nodes[other.inputs[0]]
+            return other, node
+    return None, of
+
+
+def _through(graph: Graph, node: Node, scope: str) -> Array | None:
+    """Add up the parts of a gradient that come out of one scope; the rest is not its doing."""
+    total: Array | None = None
+    for user, position in graph.terms(node):
+        part = user.parts[position]
+        if user.scope == scope and part is not None:
+            total = part if total is None else total + part
+    return total

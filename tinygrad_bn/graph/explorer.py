@@ -1,0 +1,192 @@
+"""The explorer: the graph as one .html file, in which a person sees it differentiate.
+
+The page needs no network, and a strict content security policy lets it have none: the policy knows
+its own script and style by their hashes. The graph is data in it, and is shown as text only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import closed_forms, dot, jsonable, layout, mathml, text
+
+if TYPE_CHECKING:
+    from .graph import Graph, Node
+
+SCRIPTS = (
+    "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",
+)  # fmt: skip
+ELEMENTWISE = {
+    "add", "sub", "mul", "div", "neg", "pow", "sqrt", "exp", "log", "sin", "cos", "tanh", "sigmoid",
+    "relu", "abs", "sign", "maximum", "minimum",
+}  # fmt: skip
+MOST_NUMBERS = 200_000  # in a page; a tensor above its share of them carries a sample
+FACTS = (np.min, np.max, np.mean, np.std)
+BINS = 24
+
+
+def page(graph: Graph) -> str:
+    """Write the page."""
+    files = resources.files(__package__) / "static"
+    style = (files / "explorer.css").read_text(encoding="utf-8")
+    script = "".join((files / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    content = jsonable.written(data(graph)).replace("<", "\\u003c")
+    parts = {
+        "title": escape(
+            f"{dot.clean(_title(graph.nodes[-1], graph.nodes))}: a computational graph"
+        ),
+        "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'",
+        "style": style,
+        "script": script,
+        "data": content,
+    }
+    template = (files / "explorer.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda slot: parts[slot[1]], template)
+
+
+def _hash(source: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def data(graph: Graph) -> dict[str, Any]:
+    """Give what the page shows."""
+    where = layout.paths(graph.nodes)
+    numbers: dict[layout.Path, int] = {(): 0}
+    for path in where:
+        for depth in range(1, len(path) + 1):
+            numbers.setdefault(path[:depth], len(numbers))
+    share = MOST_NUMBERS // (3 * len(graph.nodes))
+    pack = _Packer(max(16, min(share, 200)))
+    return {
+        "hasGradients": graph.has_gradients,
+        "nodes": [_node(node, graph, numbers[where[node.id]], pack) for node in graph.nodes],
+        "scopes": [
+            {"name": path[-1] if path else "", "parent": numbers[path[:-1]] if path else None}
+            for path in numbers
+        ],
+        "layouts": layout.laid_out(graph.nodes, where, numbers),
+        "comparisons": [
+            {
+                "scope": c.scope,
+                "node": c.node.id,
+                "shape": list(c.from_graph.shape),
+                "graph": pack(c.from_graph),
+                "forms": [
+                    {
+                        "name": form,
+                        "value": pack(gradient),
+                        "difference": jsonable.number(c.differences[form]),
+                    }
+                    for form, gradient in c.in_closed_form.items()
+                ],
+                "tolerance": jsonable.number(float(c.tolerance.max(initial=0.0))),
+                "agrees": c.agrees,
+            }
+            for c in closed_forms.comparisons(graph)
+        ],
+        "card": layout.CARD,
+        "number": layout.NUMBER,
+        "folded": layout.FOLDED,
+    }
+
+
+def _node(node: Node, graph: Graph, scope: int, pack: _Packer) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "kind": node.kind,
+        "name": node.name,
+        "title": _title(node, graph.nodes),
+        "in": scope,
+        "scope": node.scope,
+        "shape": list(node.shape),
+        "dtype": str(node.dtype),
+        "value": pack(node.value),
+        "brief": _brief(node.value, 20),
+        "grad": None if node.grad is None else pack(node.grad),
+        "gradBrief": None if node.grad is None else _brief(node.grad, 18),
+        "inputs": list(node.inputs),
+    }
+    if layout.is_number(node):
+        shown["small"] = True
+    if node.op is None:
+        return shown
+    single = {i for i in node.inputs if len(graph.terms(graph.nodes[i])) == 1}
+    shown |= {
+        "op": node.op,
+        "symbol": dot.SYMBOLS.get(node.op, node.op),
+        "call": text.call(node, graph.nodes),
+        "params": {key: jsonable.param(value) for key, value in node.params.items()},
+        "formula": mathml.tree(node.latex or ""),
+        "rules": [mathml.tree(latex) for latex in node.rule_latex],
+        "parts": [
+            # the only part is the whole gradient, which is there already
+            None if part is None else "grad" if i in single else pack(part)
+            for i, part in zip(node.inputs, node.parts, strict=True)
+        ],
+        "elementwise": node.op in ELEMENTWISE,
+    }
+    return shown
+
+
+def _title(node: Node, nodes: Sequence[Node]) -> str:
+    """Name a node for a card: its name, or in short what it is."""
+    if node.name is not None:
+        return dot.symbol(node.name) or ""
+    if layout.is_number(node):
+        return text.number(float(node.value.reshape(())))
+    if node.op is None or node.formula is None:
+        return node.kind
+    names = [
+        dot.symbol(nodes[i].name)
+        or (_title(nodes[i], nodes) if layout.is_number(nodes[i]) else "…")
+        for i in node.inputs
+    ]
+    names = [f"({name})" if " " in name else name for name in names]
+    letters = {**dict(zip("xy", names, strict=False)), **dict(zip("ab", names, strict=False))}
+    title = re.sub(r"\b[abxy]\b", lambda m: letters.get(m[0], m[0]), node.formula)
+    title = title.replace("^2", "²")
+    return title if len(title) <= 15 and "…" not in title else f"{node.op} #{node.id}"
+
+
+def _brief(array: npt.NDArray[Any], width: int) -> str:
+    """Write an array in the room of a card: the numbers, their range, or how large they are."""
+    words = text.numbers(array, width)
+    if len(words) > width + 2:
+        words = f"up to ±{text.number(float(np.abs(array).max()), 3)}"
+    return words.replace("-", "−")
+
+
+class _Packer:
+    """An array for the page: all its numbers, or of a larger one what it is like, and a sample."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def __call__(self, array: npt.NDArray[Any]) -> Any:
+        if array.size <= self.most:
+            return jsonable.numbers(array.ravel())
+        sample = np.atleast_2d(array[(0,) * (array.ndim - 2)])[:4, :4]
+        finite = array[np.isfinite(array)].astype(np.float64)
+        with np.errstate(all="ignore"):
+            facts = np.array([f(finite) for f in FACTS] if finite.size else [0.0] * len(FACTS))
+            low, high = facts[:2]
+            span = high / 2 - low / 2  # half of it, which is finite
+            at = (finite / 2 - low / 2) / span if span else np.zeros(finite.size)
+        counts = np.bincount(np.minimum(at * BINS, BINS - 1).astype(int), minlength=BINS)
+        return {
+            "size": array.size,
+            "sample": jsonable.numbers(sample),
+            "facts": jsonable.numbers(facts),
+            "notFinite": int(array.size - finite.size),
+            "counts": counts.tolist(),
+        }

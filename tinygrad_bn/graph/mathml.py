@@ -1,0 +1,39 @@
+"""The table's LaTeX as MathML, which browsers draw by themselves.
+
+The page builds MathML element by element, so the trees are lists: ``[tag, child, ...]``, with the
+text of a leaf as its child.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+from xml.etree import ElementTree
+
+KEPT = ("stretchy", "form", "movablelimits", "accent", "width")
+
+
+@cache
+def tree(latex: str) -> list[Any]:
+    r"""Turn LaTeX into a tree of MathML.
+
+    >>> tree(r"\frac{g}{2}")
+    ['mfrac', ['mi', 'g'], ['mn', '2']]
+    """
+    try:
+        from latex2mathml.converter import convert
+    except ImportError:
+        raise RuntimeError(
+            "the explorer's formulas need latex2mathml: `pip install 'tinygrad-bn[render]'`"
+        ) from None
+    return _listed(ElementTree.fromstring(convert(latex))[0])
+
+
+def _listed(element: ElementTree.Element) -> list[Any]:
+    tag = element.tag.rpartition("}")[2]
+    children: list[Any] = [_listed(child) for child in element]
+    if tag == "mrow" and len(children) == 1:
+        return list(children[0])
+    if element.text and element.text.strip():
+        children.insert(0, element.text.strip())
+    return [tag, *children]

@@ -1,0 +1,143 @@
+"use strict";
+/* The page's data, small helpers for elements, and how an array of numbers is shown:
+   a table if it is small, otherwise a heatmap and a histogram. */
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+
+function made(space, tag, attributes, children) {
+  const element = document.createElementNS(space, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children.filter((child) => child !== null && child !== ""));
+  return element;
+}
+const html = (tag, attributes = {}, ...children) =>
+  made("http://www.w3.org/1999/xhtml", tag, attributes, children);
+const svg = (tag, attributes = {}, ...children) =>
+  made("http://www.w3.org/2000/svg", tag, attributes, children);
+
+/** Four digits, as the pictures have them. */
+function brief(value) {
+  const x = Number(value);
+  if (!Number.isFinite(x)) return String(value).replace("Infinity", "∞").replace("-", "−");
+  if (x === 0) return "0";
+  const size = Math.abs(x);
+  const text = size >= 1e-4 && size < 1e6 ? String(Number(x.toPrecision(4))) : x.toExponential(2).replace(/\.?0+e/, "e");
+  return text.replace("-", "−").replace(/e\+?(.*)$/, "e$1");
+}
+
+const exact = (value) => String(value).replace("-", "−");
+const isWhole = (array) => Array.isArray(array);
+const product = (shape) => shape.reduce((a, b) => a * b, 1);
+const shapeText = (shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+
+/** The place of the k-th number: [2, 0]. */
+function place(k, shape) {
+  const at = [];
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    at.unshift(k % shape[axis]);
+    k = Math.floor(k / shape[axis]);
+  }
+  return at;
+}
+const placeText = (k, shape) => (shape.length ? `[${place(k, shape).join(", ")}]` : "");
+
+/** Show an array: `pick` is called with the index of a number that is clicked. */
+function shown(array, shape, { picked = -1, pick = null, label = "" } = {}) {
+  if (!isWhole(array)) return sampled(array, shape, label);
+  if (array.length === 0) return html("p", { class: "quiet" }, "empty");
+  const columns = shape.length ? shape[shape.length - 1] : 1;
+  if (array.length <= 64 && columns <= 8) return table(array, shape, columns, picked, pick, label);
+  const rows = array.length / columns;
+  return html("div", {}, heatmap(array, rows, columns, shape, label), histogram(array));
+}
+
+function table(array, shape, columns, picked, pick, label) {
+  const body = html("tbody");
+  for (let start = 0; start < array.length; start += columns) {
+    const row = html("tr");
+    for (let k = start; k < start + columns; k++) {
+      const title = `${placeText(k, shape)} ${exact(array[k])}`.trim();
+      const cell = html("td", { title, class: k === picked ? "picked" : "" });
+      if (pick && array.length > 1) {
+        const button = html("button", { type: "button", "aria-label": title }, brief(array[k]));
+        button.addEventListener("click", () => pick(k));
+        cell.append(button);
+      } else cell.append(brief(array[k]));
+      row.append(cell);
+    }
+    body.append(row);
+  }
+  return html("div", { class: "scroll" }, html("table", { class: "numbers", "aria-label": label }, body));
+}
+
+/** A colour from blue (negative) by the background (0) to orange (positive). */
+function shade(value, largest) {
+  const x = Number(value);
+  if (!Number.isFinite(x)) return "#888";
+  const strength = largest ? Math.min(1, Math.abs(x) / largest) : 0;
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const zero = dark ? [38, 45, 52] : [250, 250, 248];
+  const end = x < 0 ? (dark ? [96, 168, 232] : [24, 90, 156]) : dark ? [240, 150, 86] : [184, 84, 16];
+  return `rgb(${zero.map((c, i) => Math.round(c + (end[i] - c) * strength)).join(",")})`;
+}
+
+function heatmap(array, rows, columns, shape, label) {
+  const side = Math.max(2, Math.min(22, Math.floor(340 / columns), Math.floor(340 / rows) || 2));
+  const canvas = html("canvas", { role: "img", width: columns * side, height: rows * side });
+  const largest = Math.max(...array.map((v) => (Number.isFinite(Number(v)) ? Math.abs(v) : 0)));
+  canvas.setAttribute("aria-label", `${label}: heatmap of ${rows} by ${columns} numbers`);
+  const pen = canvas.getContext("2d");
+  array.forEach((value, k) => {
+    pen.fillStyle = shade(value, largest);
+    pen.fillRect((k % columns) * side, Math.floor(k / columns) * side, side - (side > 5), side - (side > 5));
+  });
+  const caption = html("figcaption", { class: "quiet" }, `±${brief(largest)}; point at a cell for its number`);
+  const rest = caption.textContent;
+  canvas.addEventListener("pointermove", (event) => {
+    const box = canvas.getBoundingClientRect();
+    const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
+    const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
+    const k = row * columns + column;
+    if (k >= 0 && k < array.length) caption.textContent = `${placeText(k, shape)} = ${exact(array[k])}`;
+  });
+  canvas.addEventListener("pointerleave", () => (caption.textContent = rest));
+  return html("figure", { class: "heatmap" }, canvas, caption);
+}
+
+function histogram(array) {
+  const finite = array.map(Number).filter(Number.isFinite);
+  const low = Math.min(...finite);
+  const high = Math.max(...finite);
+  const counts = new Array(24).fill(0);
+  for (const x of finite) counts[Math.min(23, Math.floor(((x - low) / (high - low || 1)) * 24))]++;
+  return bars(counts, low, high);
+}
+
+function bars(counts, low, high) {
+  const most = Math.max(...counts, 1);
+  const drawing = svg("svg", { class: "histogram", viewBox: "0 0 240 48", role: "img",
+    "aria-label": `Histogram from ${brief(low)} to ${brief(high)}` });
+  counts.forEach((count, k) => {
+    const tall = (46 * count) / most;
+    const bar = svg("rect", { x: k * 10 + 0.5, y: 48 - tall, width: 9, height: tall });
+    bar.append(svg("title", {}, `${count} number${count === 1 ? "" : "s"}`));
+    drawing.append(bar);
+  });
+  const ends = html("figcaption", { class: "ends quiet" }, html("span", {}, brief(low)), html("span", {}, brief(high)));
+  return html("figure", { class: "histogram" }, drawing, ends);
+}
+
+function sampled(array, shape, label) {
+  const [low, high, mean, std] = array.facts.map(brief);
+  const { sample } = array;
+  const facts = html("dl", { class: "facts" });
+  for (const [name, value] of [["from", low], ["to", high], ["mean", mean], ["std", std]])
+    facts.append(html("div", {}, html("dt", {}, name), html("dd", {}, value)));
+  const part = [sample.length, sample[0].length];
+  const words = `${array.size.toLocaleString("en")} numbers are too many for this page: it has their ` +
+    `statistics, their histogram, and of the numbers themselves the first ${part[0]} × ${part[1]}.` +
+    (array.notFinite ? ` ${array.notFinite} are not finite.` : "");
+  return html("div", { class: "sampled" }, facts, bars(array.counts, array.facts[0], array.facts[1]),
+    html("p", { class: "quiet" }, words), table(sample.flat(), part, part[1], -1, null, `sample of ${label}`));
+}
