@@ -589,3 +589,18 @@ def test_every_operation_of_the_random_graphs_stays_in_the_unit_interval() -> No
             assert np.abs(f(x)).max() <= 1
         for f in TWO.values():
             assert np.abs(f(x, y)).max() <= 1
+
+
+def test_float16_sums_over_what_was_broadcast_do_not_saturate() -> None:
+    """In float16, 2048 + 1 is 2048: 100,000 small terms would add up to far too little."""
+    bias = tg.Tensor(np.zeros(1), requires_grad=True, dtype=np.float16)
+    y = bias + np.zeros((100_000, 1), np.float16)
+    w = np.full(y.shape, 5e-4, np.float16)
+    assert grad_data(y, bias, w) == [[pytest.approx(50, rel=2**-10)]]
+
+
+def test_a_recorded_number_does_not_slip_into_a_plain_array_without_a_word() -> None:
+    plain = np.zeros(2)
+    (x,) = leaves([np.array(3.0)])
+    with pytest.warns(UserWarning, match="loses the gradient"):
+        plain[0] = x * 2.0

@@ -335,7 +335,7 @@ def required_arguments(function: Any, x: tg.Tensor) -> list[Any]:
 def test_unsupported_function_is_refused_by_name(name: str, function: Any) -> None:
     (x,) = leaves([np.array([[1.0, 2.0], [3.0, 4.0]])])
     for tensor in (x, x.detach()):  # a constant too: the answer must not hang on requires_grad
-        with pytest.raises(TypeError, match=rf"np\.(\w+\.)?{name}\b.* not recorded"):
+        with pytest.raises(TypeError, match=rf"np\.(\w+\.)*{name}\b.* not recorded"):
             function(*required_arguments(function, tensor))
 
 

@@ -31,7 +31,7 @@ def test_without_a_file_it_follows_the_six_numbers_and_says_why_the_source_diffe
         assert words in out
     assert "agrees with all three closed forms" in out
     assert err == ""
-    written = ["batch_norm_output/batch_norm.dot", "batch_norm_output/batch_norm.svg"]
+    written = [f"batch_norm_output/batch_norm.{ending}" for ending in ("dot", "html", "svg")]
     assert files(tmp_path) == written
     assert all(name in out for name in written)
 
@@ -194,6 +194,15 @@ def test_a_place_that_cannot_be_written_is_one_sentence(capfd, tmp_path):
     (tmp_path / "taken").write_text("a file")
     assert main(["run", "--out", "taken"]) == 2
     assert "--out taken: file exists" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("there_is_a_browser", [True, False])
+def test_open_shows_the_explorer_in_a_browser(there_is_a_browser, capfd, monkeypatch, tmp_path):
+    opened = []
+    monkeypatch.setattr(run.webbrowser, "open", lambda u: opened.append(u) or there_is_a_browser)
+    assert main(["run", "--open"]) == 0
+    assert opened == [(tmp_path / "batch_norm_output/batch_norm.html").as_uri()]
+    assert ("no browser was found" in capfd.readouterr().err) != there_is_a_browser
 
 
 def test_without_a_graphviz_engine_the_check_still_stands(capfd, monkeypatch, tmp_path):

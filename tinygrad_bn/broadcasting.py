@@ -24,7 +24,10 @@ def summed_to(g: Array, like: Array) -> Array:
     """Sum `g` to the shape of `like`."""
     if g.shape == like.shape:
         return g
-    return np.add.reduce(g, axis=repeated_axes(g.shape, like.shape)).reshape(like.shape)
+    gone = repeated_axes(g.shape, like.shape)
+    if g.dtype == np.float16:  # where a sum of small terms would stop growing at 2048 of them
+        return np.add.reduce(g.astype(np.float32), axis=gone).reshape(like.shape).astype(g.dtype)
+    return np.add.reduce(g, axis=gone).reshape(like.shape)
 
 
 def product_summed_to(g: Array, factor: Array, like: Array) -> Array:
@@ -32,7 +35,7 @@ def product_summed_to(g: Array, factor: Array, like: Array) -> Array:
     if not (isinstance(g, np.ndarray) and isinstance(factor, np.ndarray)):
         return g * factor  # a Tensor, to be recorded, or a number: the reverse pass sums
     shape = np.shape(like)
-    if g.shape == shape or g.shape != factor.shape:
+    if g.shape == shape or g.shape != factor.shape or g.dtype == np.float16:
         return g * factor
     axes = range(g.ndim)
     gone = repeated_axes(g.shape, shape)

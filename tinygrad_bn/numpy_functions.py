@@ -202,7 +202,7 @@ def plain(x: Any) -> Any:
 
 def on_array_function(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     """Answer a NumPy function that was called with a Tensor (``__array_function__``)."""
-    name = f"np.{function.__name__}"
+    name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
     if function in PLAIN:
         return function(*plain(args), **{key: plain(value) for key, value in kwargs.items()})
     if function not in FUNCTIONS:

@@ -24,7 +24,11 @@ Array = Any  # an ndarray, or a Tensor that stands in for one
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Primitive:
-    """One row of the table. Called, it computes; called on a Tensor, it is recorded."""
+    """One row of the table. Called, it computes; called on a Tensor, it is recorded.
+
+    A rule gives a new array, or ``g`` itself, a view, or one of the values: never an array that
+    it keeps for itself, for what it gives may be added to in place.
+    """
 
     name: str
     forward: Callable[..., Array]

@@ -10,6 +10,7 @@ import argparse
 import shutil
 import sys
 import textwrap
+import webbrowser
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,8 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw dy from a normal distribution with this seed (default 0)")  # fmt: skip
     add("--dtype", choices=("float16", "float32", "float64"), default="float64")
     add("--out", type=Path, default=Path("batch_norm_output"), metavar="DIR",
-        help="where batch_norm.svg and batch_norm.dot go (default %(default)s)")  # fmt: skip
-    add("--no-pictures", action="store_true", help="write no files")
+        help="where the picture (batch_norm.svg, .dot) and the explorer (batch_norm.html) go "
+        "(default %(default)s)")  # fmt: skip
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument("--no-pictures", action="store_true", help="write no files")
+    files.add_argument("--open", action="store_true", help="open the explorer in a browser")
     parser.set_defaults(run=run)
 
 
@@ -99,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     print(_account("Backward", ("gradient", "comes from"), _backward(recorded), width))
     agree = _verdict(recorded, dy, args.eps, table.columns, width)
     if not args.no_pictures:
-        _draw(recorded, args.out)
+        _draw(recorded, args.out, args.open)
     return 0 if agree else 1
 
 
@@ -280,12 +284,15 @@ def _verdict(recorded: Graph, dy: Array, eps: float, columns: tuple[str, ...], w
 # --- the pictures ---------------------------------------------------------------------------
 
 
-def _draw(recorded: Graph, directory: Path) -> None:
+def _draw(recorded: Graph, directory: Path, open_explorer: bool) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        print(f"Wrote {recorded.save(directory / 'batch_norm.dot')}")
-        print(f"Wrote {recorded.save(directory / 'batch_norm.svg')}")
+        for ending in ("dot", "svg", "html"):  # the first needs no engine, the others do
+            path = recorded.save(directory / f"batch_norm.{ending}")
+            print(f"Wrote {path}")
+        if open_explorer and not webbrowser.open(path.resolve().as_uri()):
+            print(f"--open: no browser was found; open {path} yourself", file=sys.stderr)
     except OSError as error:
         raise InputError(f"--out {directory}: {(error.strerror or str(error)).lower()}") from None
     except RuntimeError as error:  # no Graphviz engine: the check above still stands
-        print(f"No batch_norm.svg: {error}", file=sys.stderr)
+        print(f"No picture and no explorer: {error}", file=sys.stderr)

@@ -7,6 +7,7 @@ References point from results to inputs only, so a graph goes the moment its las
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -259,10 +260,17 @@ class Tensor(Operations):
         return bool(self.data)
 
     def __float__(self) -> float:
-        return self.item()
+        number = self.item()
+        if self.requires_grad and MODE.get().recording:  # as NumPy asks for a[0] = tensor
+            warnings.warn(
+                "a Tensor that needs a gradient became a plain number, which loses the gradient: "
+                "use .item() if that is meant",
+                stacklevel=2,
+            )
+        return number
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(float(self))
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else repr(self)

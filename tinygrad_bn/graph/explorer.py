@@ -152,9 +152,7 @@ def _title(node: Node, nodes: Sequence[Node]) -> str:
         for i in node.inputs
     ]
     names = [f"({name})" if " " in name else name for name in names]
-    letters = {**dict(zip("xy", names, strict=False)), **dict(zip("ab", names, strict=False))}
-    title = re.sub(r"\b[abxy]\b", lambda m: letters.get(m[0], m[0]), node.formula)
-    title = title.replace("^2", "²")
+    title = text.filled_in(node.formula, names).replace("^2", "²")
     return title if len(title) <= 15 and "…" not in title else f"{node.op} #{node.id}"
 
 

@@ -155,7 +155,7 @@ def _with_backward(
         tensor, g, *_ = found
         i = numbers[id(tensor)]
         cotangents.append(g)
-        names.setdefault(id(g), f"d{text.label(nodes[i])}")
+        names.setdefault(id(g), text.cotangent(nodes[i], nodes))
         cotangent_of.setdefault(id(g), i)
         if tensor.op is not None:
             rule_of = Scope(f"backward of {tensor.op.name}", tensor.made_in)

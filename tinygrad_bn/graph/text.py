@@ -30,7 +30,7 @@ def numbers(array: npt.NDArray[Any], width: int = 40, digits: int = 4) -> str:
         if len(line) <= width:
             return line
     if (flat == flat[0]).all():
-        return f"{number(float(flat[0]), digits)} everywhere"
+        return f"all {number(float(flat[0]), digits)}"
     low, high = number(float(flat.min()), 3), number(float(flat.max()), 3)
     with np.errstate(invalid="ignore", over="ignore"):
         mean, std = (number(float(f(flat, dtype=np.float64)), 3) for f in (np.mean, np.std))

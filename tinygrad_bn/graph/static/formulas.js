@@ -3,7 +3,7 @@
 const math = (tag, ...children) => made("http://www.w3.org/1998/Math/MathML", tag, {}, children);
 const row = (...children) => math("mrow", ...children);
 const sign = (text) => math("mo", text);
-const OPERANDS = { a: 0, b: 1, x: 0, y: 1 };
+const OPERANDS = { a: 0, b: 1 };
 const MOST_TERMS = 4;
 
 /** Build a tree, each letter that `put` knows replaced by what it stands for. */
