@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types thorough bench clean
+.PHONY: run test browser lint types thorough bench clean
 
 run: $(VENV)/run.installed
 	$(BIN)/tinygrad-bn run $(ARGS)
 
 test: $(VENV)/dev.installed
 	$(BIN)/pytest -n 2 $(ARGS)
+
+browser: $(VENV)/browser.installed  # needs Chromium, such as Debian's package `chromium`
+	$(BIN)/pytest -m browser tests/browser $(ARGS)
 
 thorough: $(VENV)/dev.installed
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 $(ARGS)
@@ -31,6 +34,10 @@ $(VENV)/run.installed: pyproject.toml | $(BIN)/python
 $(VENV)/dev.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/run.installed
+
+$(VENV)/browser.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev,browser]'
+	@touch $@ $(VENV)/dev.installed $(VENV)/run.installed
 
 $(VENV)/bench.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[bench,examples]'

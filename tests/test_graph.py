@@ -7,6 +7,7 @@ import pygraphviz
 import pytest
 
 import tinygrad_bn as tg
+from tinygrad_bn import files
 from tinygrad_bn.graph import render
 
 
@@ -143,7 +144,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(render.os, "replace", fail)
+    monkeypatch.setattr(files.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         batch_norm_graph().save(path)
     assert path.read_text() == "old"

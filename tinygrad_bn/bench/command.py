@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ..graph import render
+from .. import files
 from ..tables import InputError
 from . import measure, plot, report
 from .machine import environment_with_this_package, thread_settings
@@ -99,17 +99,17 @@ def _unusable(directory: Path, error: OSError) -> InputError:
 
 
 def _store(directory: Path, results: dict[str, Any], tables: str) -> list[Path]:
-    files = {
+    contents = {
         "results.json": json.dumps(results, indent=1).encode() + b"\n",
         "results.txt": tables.encode() + b"\n",
     }
     try:
-        files["results.svg"] = plot.svg(results)
+        contents["results.svg"] = plot.svg(results)
     except RuntimeError as error:
         print(f"No results.svg: {error}", file=sys.stderr)
     try:
-        for name, content in files.items():
-            render.write(directory / name, content)
+        for name, content in contents.items():
+            files.write(directory / name, content)
     except OSError as error:
         raise _unusable(directory, error) from None
-    return [directory / name for name in files]
+    return [directory / name for name in contents]

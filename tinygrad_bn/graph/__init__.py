@@ -1,6 +1,7 @@
 """The recorded graph as data, and its views."""
 
-from .graph import Graph, Node
+from .graph import Graph
+from .node import Node
 from .recorded import graph
 
 __all__ = ["Graph", "Node", "graph"]

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import closed_form
+from .node import Node
 
 if TYPE_CHECKING:
-    from .graph import Graph, Node
+    from .graph import Graph
 
 Array = npt.NDArray[Any]
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import graphviz
 
 from . import scopes, text
+from .node import Node
 
 if TYPE_CHECKING:
-    from .graph import Graph, Node
+    from .graph import Graph
 
 GREEK = {
     "mu": "μ", "var": "σ²", "std": "σ", "x_hat": "x̂", "x_centered": "x − μ",

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import closed_forms, dot, jsonable, layout, mathml, text
+from .node import Node
 
 if TYPE_CHECKING:
-    from .graph import Graph, Node
+    from .graph import Graph
 
 SCRIPTS = (
     "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",

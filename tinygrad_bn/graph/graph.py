@@ -1,83 +1,23 @@
 """Graph: what was recorded, as plain data.
 
 Every view (text, Graphviz, the explorer) reads the nodes and nothing of Tensor's insides;
-recorded.py is the only place that does.
+recorded.py is the only place that does. Views that bring more modules load when they are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import graphviz
-import numpy as np
-import numpy.typing as npt
+from .. import files
+from . import text
+from .node import Node
 
-from . import dot, explorer, jsonable, render, text
-
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Node:
-    """A tensor of the graph: a value, and the operation that made it.
-
-    ``kind`` is "input" (a leaf that needs a gradient), "parameter" (such a leaf that is learned),
-    "constant" (one that needs none), "result" or "output". ``inputs`` are the ids of the nodes
-    that `op` took, in order; ``rule`` has the backward rule for each of them, as text, with g the
-    cotangent of this node, and ``parts`` what that rule gave: a node's gradient is the sum of the
-    parts that reach it. ``grad`` and a part are None where no gradient was asked for, or none
-    flows.
-
-    In the graph of the backward pass, ``backward`` marks what a rule computed, and
-    ``cotangent_of`` is the id of the node whose complete gradient it is.
-    """
-
-    id: int
-    kind: str
-    op: str | None
-    name: str | None
-    scope: str
-    value: Array = field(repr=False)
-    grad: Array | None = field(repr=False)
-    inputs: tuple[int, ...]
-    params: dict[str, Any] = field(repr=False)
-    formula: str | None
-    rule: tuple[str, ...]
-    latex: str | None = field(default=None, repr=False)
-    rule_latex: tuple[str, ...] = field(default=(), repr=False)
-    parts: tuple[Array | None, ...] = field(default=(), repr=False)
-    backward: bool = False
-    cotangent_of: int | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
-        return self.value.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the value."""
-        return self.value.dtype
-
-    def moved(self, place: dict[int, int]) -> Node:
-        """Give the node as the backward pass alone has it: a forward value is a constant there."""
-        if not self.backward:
-            return replace(
-                self, id=place[self.id], kind="constant", op=None, inputs=(), params={}, grad=None,
-                formula=None, rule=(), latex=None, rule_latex=(), parts=(),
-            )  # fmt: skip
-        inputs = tuple(place[i] for i in self.inputs)
-        return replace(self, id=place[self.id], inputs=inputs, cotangent_of=None)
-
-    @property
-    def path(self) -> str:
-        """The name behind its scope, as in ``"batch_norm/x_hat"``; the id if it has no name."""
-        name = self.name if self.name is not None else f"#{self.id}"
-        return f"{self.scope}/{name}" if self.scope else name
+if TYPE_CHECKING:
+    import graphviz
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +151,8 @@ class Graph:
         if direction not in ("forward", "backward", "both"):
             raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
         drawn = self if direction == "forward" else getattr(self, direction)
+        from . import dot
+
         return dot.digraph(drawn, collapse=collapse, focus=focus, radius=radius, show=show)
 
     def to_json(self) -> dict[str, Any]:
@@ -218,6 +160,8 @@ class Graph:
 
         NaN and the infinities, which JSON lacks, are the strings "NaN", "Infinity", "-Infinity".
         """
+        from . import jsonable
+
         return {
             "has_gradients": self.has_gradients,
             "nodes": [jsonable.node(node) for node in self.nodes],
@@ -232,6 +176,8 @@ class Graph:
         The file appears whole or not at all. ValueError for another ending; RuntimeError, naming
         both ways to get it, if there is no Graphviz engine; OSError if it cannot be written.
         """
+        from . import explorer, jsonable, render
+
         path = Path(path)
         ending = path.suffix.lower()
         if ending not in (".html", ".json"):
@@ -239,11 +185,13 @@ class Graph:
         if options:
             raise TypeError(f"a {ending} file takes no options, but {', '.join(options)} came")
         content = explorer.page(self) if ending == ".html" else jsonable.written(self.to_json())
-        render.write(path, content.encode())
+        files.write(path, content.encode())
         return path
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show itself in a notebook: the picture, large graphs with their scopes as boxes."""
+        from . import render
+
         shown = {"text/plain": str(self)}
         try:
             source = self.to_dot(collapse=() if len(self) <= 100 else 0).source

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from .graph import Node
+from .node import Node
 
 
 def node(node: Node) -> dict[str, Any]:

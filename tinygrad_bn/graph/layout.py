@@ -8,12 +8,10 @@ there are as many layouts as scopes, and not as many as ways to fold them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import render, scopes
-
-if TYPE_CHECKING:
-    from .graph import Node
+from .node import Node
 
 MOST_ITEMS = 250  # in one scope, before consecutive ones are put into parts
 PART = 100

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-import graphviz
+from ..files import write
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -28,6 +26,8 @@ sys.stdout.buffer.write(drawing.draw(format=sys.argv[1]))
 def rendered(source: str, format: str) -> bytes:
     """Lay out and draw DOT source: with the ``dot`` program, else with pygraphviz's own engine."""
     if shutil.which("dot"):
+        import graphviz  # loads on use: it takes a third of the time that importing all this does
+
         try:
             drawn: bytes = graphviz.Source(source).pipe(format=format, quiet=True)
             return drawn
@@ -55,18 +55,3 @@ def save(source: str, path: Path) -> Path:
         raise ValueError(f"{path.name!r} must end in .dot, .svg, .png, .pdf, .html or .json")
     write(path, source.encode() if ending == "dot" else rendered(source, ending))
     return path
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, then moved there."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(beside, 0o666 & ~umask)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from .graph import Node
+from .node import Node
 
 BROADCASTING = {"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "broadcast_to"}
 

@@ -8,8 +8,6 @@ single layers.
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -18,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..arrays import float_array
-from ..graph.render import write
+from ..files import write
 from ..recording import MODE, scope
 from ..tensor import Tensor
 
@@ -201,6 +199,9 @@ class Module:
 
         Raises ValueError for a file that is no such state, or that of another network.
         """
+        import zipfile  # like numpy.load, which brings them: loading is rare, importing is not
+        import zlib
+
         path = _npz(path)
         content = io.BytesIO(path.read_bytes())
         try:
