@@ -6,16 +6,13 @@ Only Graph and closed_form.py meet here: nothing is computed by the rules of the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import closed_form
-from .node import Node
-
-if TYPE_CHECKING:
-    from .graph import Graph
+from .data import GraphData, Node
 
 Array = npt.NDArray[Any]
 
@@ -56,13 +53,13 @@ class Comparison:
         )
 
 
-def comparisons(graph: Graph) -> list[Comparison]:
+def comparisons(graph: GraphData) -> list[Comparison]:
     """Compare every batch norm over the mini-batch that the graph holds and a gradient reached."""
     scopes = dict.fromkeys(node.scope for node in graph.nodes if node.name == "x_hat")
     return [comparison for scope in scopes for comparison in _of_scope(graph, scope)]
 
 
-def _of_scope(graph: Graph, scope: str) -> list[Comparison]:
+def _of_scope(graph: GraphData, scope: str) -> list[Comparison]:
     named = {node.name: node for node in graph.nodes if node.scope == scope and node.name}
     if not {"mu", "x_centered", "std", "x_hat"} <= set(named) or named["mu"].op != "mean":
         return []
@@ -98,7 +95,7 @@ def _of_scope(graph: Graph, scope: str) -> list[Comparison]:
     ]
 
 
-def _operand(graph: Graph, op: str, of: Node, scope: str) -> tuple[Node | None, Node]:
+def _operand(graph: GraphData, op: str, of: Node, scope: str) -> tuple[Node | None, Node]:
     """Give what the result is multiplied by, or added to it, and what comes of it."""
     for node in graph.nodes:
         if node.op == op and node.scope == scope and node.inputs[0] == of.id:
@@ -109,7 +106,7 @@ def _operand(graph: Graph, op: str, of: Node, scope: str) -> tuple[Node | None, 
     return None, of
 
 
-def _through(graph: Graph, node: Node, scope: str) -> Array | None:
+def _through(graph: GraphData, node: Node, scope: str) -> Array | None:
     """Add up the parts of a gradient that come out of one scope; the rest is not its doing."""
     total: Array | None = None
     for user, position in graph.terms(node):

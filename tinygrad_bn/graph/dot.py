@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import graphviz
 
 from . import scopes, text
-from .node import Node
-
-if TYPE_CHECKING:
-    from .graph import Graph
+from .data import GraphData, Node
 
 GREEK = {
     "mu": "μ", "var": "σ²", "std": "σ", "x_hat": "x̂", "x_centered": "x − μ",
@@ -56,7 +52,7 @@ def symbol(name: str | None) -> str | None:
 
 
 def digraph(
-    graph: Graph,
+    graph: GraphData,
     *,
     collapse: int | Collection[str],
     focus: str | int | None,
@@ -78,7 +74,7 @@ class _Drawing:
 
     def __init__(
         self,
-        graph: Graph,
+        graph: GraphData,
         nodes: Sequence[Node],
         hidden: Mapping[int, str],
         show: Collection[str],

@@ -12,16 +12,13 @@ import re
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import closed_forms, dot, jsonable, layout, mathml, text
-from .node import Node
-
-if TYPE_CHECKING:
-    from .graph import Graph
+from .data import GraphData, Node
 
 SCRIPTS = (
     "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",
@@ -35,7 +32,7 @@ FACTS = (np.min, np.max, np.mean, np.std)
 BINS = 24
 
 
-def page(graph: Graph) -> str:
+def page(graph: GraphData) -> str:
     """Write the page."""
     files = resources.files(__package__) / "static"
     style = (files / "explorer.css").read_text(encoding="utf-8")
@@ -60,7 +57,7 @@ def _hash(source: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def data(graph: Graph) -> dict[str, Any]:
+def data(graph: GraphData) -> dict[str, Any]:
     """Give what the page shows."""
     where = layout.paths(graph.nodes)
     numbers: dict[layout.Path, int] = {(): 0}
@@ -102,7 +99,7 @@ def data(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _node(node: Node, graph: Graph, scope: int, pack: _Packer) -> dict[str, Any]:
+def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "kind": node.kind,
         "name": node.name,

@@ -1,7 +1,7 @@
-"""Graph: what was recorded, as plain data.
+"""Graph: what was recorded, as plain data, with its views.
 
-Every view (text, Graphviz, the explorer) reads the nodes and nothing of Tensor's insides;
-recorded.py is the only place that does. Views that bring more modules load when they are used.
+recorded.py alone reads Tensors. The views read data.py and nothing of Tensor's insides; those that
+bring more modules load when they are used.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from .. import files
 from . import text
-from .node import Node
+from .data import GraphData
 
 if TYPE_CHECKING:
     import graphviz
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Graph(GraphData):
     """Nodes in topological order: inputs before results, the output last.
 
     >>> import tinygrad_bn as tg
@@ -38,22 +38,7 @@ class Graph:
      2        sum(#1, axis=0)  ()     5      1
     """
 
-    nodes: tuple[Node, ...]
-    has_gradients: bool = False
     _record_backward: Callable[[], Graph] | None = field(default=None, repr=False)
-
-    def __getitem__(self, name: str | int) -> Node:
-        """Find a node by its name, by ``"scope/name"`` where several have the name, or by id."""
-        if isinstance(name, int):
-            return self.nodes[name]
-        found = [node for node in self.nodes if name in (node.name, node.path)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            paths = ", ".join(repr(node.path) for node in found)
-            raise KeyError(f"{len(found)} nodes are named {name!r}: use one of {paths}, or an id")
-        names = ", ".join(sorted({repr(node.name) for node in self.nodes if node.name is not None}))
-        raise KeyError(f"no node is named {name!r}; the names are {names or 'none'}")
 
     def __getstate__(self) -> dict[str, Any]:
         if self._record_backward is None:
@@ -63,9 +48,6 @@ class Graph:
             "both": self.both,
             "_record_backward": None,
         }  # no Tensor goes along
-
-    def __len__(self) -> int:
-        return len(self.nodes)
 
     def __str__(self) -> str:
         return text.table(self.nodes, self.has_gradients)
@@ -101,22 +83,6 @@ class Graph:
         kept = [node for node in self.both.nodes if node.backward or node.id in used]
         place = {node.id: i for i, node in enumerate(kept)}
         return Graph(tuple(node.moved(place) for node in kept))
-
-    def terms(self, node: Node) -> list[tuple[Node, int]]:
-        """List what adds up to the gradient of a node: each user of it, and the input it is there.
-
-        In the order of the reverse pass, so that ``user.parts[position]`` arrive in that order.
-        """
-        return self._terms.get(node.id, [])
-
-    @cached_property
-    def _terms(self) -> dict[int, list[tuple[Node, int]]]:
-        found: dict[int, list[tuple[Node, int]]] = {}
-        for user in reversed(self.nodes):
-            for position, i in enumerate(user.inputs):
-                if user.parts and user.parts[position] is not None:
-                    found.setdefault(i, []).append((user, position))
-        return found
 
     def to_dot(
         self,

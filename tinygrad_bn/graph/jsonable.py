@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .node import Node
+from .data import Node
 
 
 def node(node: Node) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import render, scopes
-from .node import Node
+from .data import Node
 
 MOST_ITEMS = 250  # in one scope, before consecutive ones are put into parts
 PART = 100

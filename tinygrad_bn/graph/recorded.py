@@ -20,8 +20,8 @@ from ..autodiff import first_cotangent, fit, reverse_pass, topological_order
 from ..recording import Mode, Scope, Setting
 from ..tensor import Tensor
 from . import text
+from .data import Node
 from .graph import Graph
-from .node import Node
 
 Array = npt.NDArray[Any]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from .node import Node
+from .data import Node
 
 
 def enclosing(path: str) -> list[str]:

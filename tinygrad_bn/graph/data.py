@@ -1,8 +1,9 @@
-"""Node: one tensor of a graph as plain data. It is all that a view knows of what it shows."""
+"""Node and GraphData: a graph as plain data. It is all that a view knows of what it shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,43 @@ class Node:
         """The name behind its scope, as in ``"batch_norm/x_hat"``; the id if it has no name."""
         name = self.name if self.name is not None else f"#{self.id}"
         return f"{self.scope}/{name}" if self.scope else name
+
+
+@dataclass(frozen=True, eq=False)
+class GraphData:
+    """Nodes in topological order, found by name, and what adds up to the gradient of each."""
+
+    nodes: tuple[Node, ...]
+    has_gradients: bool = False
+
+    def __getitem__(self, name: str | int) -> Node:
+        """Find a node by its name, by ``"scope/name"`` where several have the name, or by id."""
+        if isinstance(name, int):
+            return self.nodes[name]
+        found = [node for node in self.nodes if name in (node.name, node.path)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            paths = ", ".join(repr(node.path) for node in found)
+            raise KeyError(f"{len(found)} nodes are named {name!r}: use one of {paths}, or an id")
+        names = ", ".join(sorted({repr(node.name) for node in self.nodes if node.name is not None}))
+        raise KeyError(f"no node is named {name!r}; the names are {names or 'none'}")
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def terms(self, node: Node) -> list[tuple[Node, int]]:
+        """List what adds up to the gradient of a node: each user of it, and the input it is there.
+
+        In the order of the reverse pass, so that ``user.parts[position]`` arrive in that order.
+        """
+        return self._terms.get(node.id, [])
+
+    @cached_property
+    def _terms(self) -> dict[int, list[tuple[Node, int]]]:
+        found: dict[int, list[tuple[Node, int]]] = {}
+        for user in reversed(self.nodes):
+            for position, i in enumerate(user.inputs):
+                if user.parts and user.parts[position] is not None:
+                    found.setdefault(i, []).append((user, position))
+        return found
