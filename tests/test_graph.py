@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pygraphviz
 import pytest
@@ -149,3 +151,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         batch_norm_graph().save(path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["picture.dot"]
+
+
+def test_a_line_alone_on_its_height_stands_in_the_middle_in_every_font():
+    """Graphviz gives rich text by its left end, which is right in the font it measured alone."""
+    rows = "<B>name</B> <I>shape</I><BR/>value"
+    svg = render.rendered(f"digraph {{ a [label=<{rows}>, shape=box] }}", "svg").decode()
+    corners = re.search(r'<polygon fill="none"[^>]* points="([^"]*)"', svg)[1]
+    xs = [float(point.split(",")[0]) for point in corners.split()]
+    (middle,) = re.findall(r'text-anchor="middle" x="([^"]*)"[^>]*>value', svg)
+    assert float(middle) == pytest.approx((min(xs) + max(xs)) / 2, abs=0.01)
+    assert re.findall(r'text-anchor="start"[^>]*>(\w+)<', svg) == ["name", "shape"]  # side by side

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ..files import write
+from .centring import centred
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -25,6 +26,11 @@ sys.stdout.buffer.write(drawing.draw(format=sys.argv[1]))
 
 def rendered(source: str, format: str) -> bytes:
     """Lay out and draw DOT source: with the ``dot`` program, else with pygraphviz's own engine."""
+    image = _drawn(source, format)
+    return centred(image.decode()).encode() if format == "svg" else image
+
+
+def _drawn(source: str, format: str) -> bytes:
     if shutil.which("dot"):
         import graphviz  # loads on use: it takes a third of the time that importing all this does
 
