@@ -1,0 +1,348 @@
+"""check_batch_norm: judge somebody's own batch norm, find the smallest failing case, name why.
+
+The gradient is held against the derivative of their own forward, the forward against the
+transform of the sources; the cases are drawn, and shrunk, by hypothesis.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+from hypothesis import Phase, Verbosity, find, settings
+from hypothesis.errors import NoSuchExample
+
+from .batch import Array, Batch, probe
+from .calls import Caller, CallError, TimeLimitError
+from .catalogue import Mistake, elsewhere
+from .conventions import NothingToJudgeError, Subject, layers, pair
+from .diagnosis import diagnose
+from .expectation import (
+    PROPERTIES,
+    Choices,
+    Finding,
+    choices_of,
+    digits,
+    eps_to_judge_by,
+    expected_values,
+    findings,
+    notes_on,
+)  # fmt: skip
+from .observation import GRADIENTS, Reference, Seen, observe, running_of
+from .report import Line, Report, Verdict
+from .strategies import BatchNormCase, batch_norm_cases
+
+EXAMPLES, SECONDS, SECONDS_PER_CALL = 200, 60.0, 5.0
+SECONDS_TO_SHRINK = 3.0  # for each property that fails
+
+
+def check_batch_norm(
+    implementation: Any,
+    *,
+    ndim: int | None = None,
+    examples: int = EXAMPLES,
+    seed: int = 0,
+    seconds: float = SECONDS,
+    seconds_per_call: float = SECONDS_PER_CALL,
+) -> Report:
+    """Judge a NumPy batch norm: its forward, its gradients, and how it behaves.
+
+    The gradients are held against the derivative of the implementation's own forward, which the
+    engine takes by running that forward on Tensors; where it cannot, numerically. The forward is
+    held against the transform, with the eps that fits. See docs/check-your-own.md.
+
+    Parameters
+    ----------
+    implementation : a pair of functions, or a class
+        ``(forward, backward)`` with ``forward(x, gamma, beta[, bn_param or eps]) -> (out,
+        cache)`` and ``backward(dout, cache) -> (dx, dgamma, dbeta)``; or a class with
+        ``__init__(gamma, beta, ...)``, ``forward(x[, train_flg])``, ``backward(dout)`` and the
+        attributes ``dgamma`` and ``dbeta``.
+    ndim : 2 or 4, optional
+        Axes of x: (N, D) or (N, C, H, W). Left out, a function with "spatial" or "2d" in its
+        name has 4, another 2; a class is judged on each that it runs on.
+    examples, seed : int
+        How many cases are drawn, and from which seed.
+    seconds, seconds_per_call : float
+        Limits for the whole and for each call. (A call can be interrupted in the main thread of
+        POSIX systems; elsewhere it is told on its return.)
+
+    Returns
+    -------
+    Report: true if all is right; print it.
+
+    Raises
+    ------
+    ValueError
+        If the implementation cannot be called in one of these ways, and for another `ndim` or
+        less than one example.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def forward(x, gamma, beta, eps):
+    ...     s = np.sqrt(x.var(axis=0) + eps)
+    ...     x_hat = (x - x.mean(axis=0)) / s
+    ...     return gamma * x_hat + beta, (x_hat, gamma, s)
+    >>> def backward(dout, cache):
+    ...     x_hat, gamma, s = cache
+    ...     dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+    ...     return gamma / s * (dout - dout.mean(axis=0)), dgamma, dbeta
+    >>> report = check_batch_norm((forward, backward), examples=20)
+    >>> [(line.property, line.mistake.name) for line in report.verdicts[0].lines if not line.passed]
+    [('dx', 'path through the variance dropped')]
+    """
+    if ndim not in (None, 2, 4) or examples < 1:
+        raise ValueError(f"check_batch_norm: ndim is 2 or 4, examples at least 1; "
+                         f"got ndim={ndim}, examples={examples}")  # fmt: skip
+    try:
+        if isinstance(implementation, type):
+            subjects: Sequence[Subject] = layers(implementation, ndim)
+        elif isinstance(implementation, tuple) and len(implementation) == 2:
+            subjects = [pair(*implementation, ndim)]
+        else:
+            raise NothingToJudgeError(
+                f"give (forward, backward) or a class, not {type(implementation).__name__}"
+            )
+    except NothingToJudgeError as reason:
+        raise ValueError(f"check_batch_norm: {reason}") from None
+    return check(subjects, Caller(seconds_per_call, seconds), examples, seed)
+
+
+def check(subjects: Sequence[Subject], call: Caller, examples: int, seed: int) -> Report:
+    """Judge what was recognised; of a class, only the shapes of x that it runs on."""
+    return Report([judge(subject, call, examples, seed) for subject in _runnable(subjects, call)])
+
+
+def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
+    """Leave out what a class was not written for. C differs from W, lest it should run by luck."""
+    runnable = []
+    for subject in subjects:
+        batch = probe(subject.ndim, 1.0)
+        try:
+            session = subject.session(call, batch.gamma, batch.beta, running_of(batch))
+            ok = np.shape(session.train(batch.x.copy())) == batch.x.shape
+        except (CallError, TimeLimitError):
+            ok = False
+        alternatives = [other for other in subjects if other.name == subject.name]
+        if ok or len(alternatives) == 1:
+            runnable.append(subject)
+    missing = [s for s in subjects if s.name not in {r.name for r in runnable}]
+    return runnable + list({s.name: s for s in reversed(missing)}.values())
+
+
+def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
+    """Judge one implementation."""
+    try:
+        with np.errstate(all="ignore"):
+            choices = choices_of(subject, call)
+    except TimeLimitError as late:
+        return Verdict(subject.name, subject.convention, 0, [], [], str(late))
+    court = Court(subject, call, choices)
+    judged = court.survey(examples, seed)
+    lines = court.lines(seed)
+    return Verdict(
+        subject.name, subject.convention, judged, lines, sorted(court.notes), court.stopped
+    )
+
+
+def cases(ndim: int) -> st.SearchStrategy[BatchNormCase]:
+    """Draw cases of three values per feature or more (of two, every cotangent is blind).
+
+    Most are float64, where rounding is far below what any mistake does.
+    """
+    batch, side = st.integers(3, 6 if ndim == 2 else 4), st.integers(1, 4 if ndim == 2 else 3)
+    shapes = st.tuples(batch, *[side] * (ndim - 1))
+    axis = tuple(i for i in range(ndim) if i != 1)
+    double, single = np.float64, np.float32
+    layouts = st.tuples(shapes, st.just(axis))
+    return batch_norm_cases(layouts, (double, double, double, single), (1e-5,), layouts=("C",))
+
+
+@dataclass
+class Court:
+    """One implementation before the judge: what has been found so far."""
+
+    subject: Subject
+    call: Caller
+    choices: Choices
+    notes: set[str] = field(default_factory=set)
+    stopped: str | None = None
+    seen: set[str] = field(default_factory=set)
+    failed: dict[str, tuple[str, BatchNormCase]] = field(default_factory=dict)  # by property
+
+    def __post_init__(self) -> None:
+        self.reference = Reference(self.subject, self.call)
+
+    def batch(self, case: BatchNormCase) -> Batch:
+        """Give a drawn case what the judge adds to it."""
+        place = np.arange(case.gamma.size, dtype=case.dtype)
+        return Batch(
+            case.x, case.gamma, case.beta, case.dy, case.axis, eps_to_judge_by(self.choices),
+            running_mean=0.5 - place, running_var=0.25 + place,
+            momentum=self.choices.momentum, unbiased=self.choices.unbiased,
+        )  # fmt: skip
+
+    def examine(
+        self, case: BatchNormCase, gradients: bool = True
+    ) -> tuple[list[Finding], dict[str, Seen]]:
+        """Compare all that the implementation shows on one case with what it must show."""
+        batch = self.batch(case)
+        with np.errstate(all="ignore"):
+            seen = observe(self.subject, batch, self.call)
+            forward_runs = not isinstance(seen["y"].value, CallError)
+            derivative = self.reference(batch) if gradients and forward_runs else None
+            self.notes |= notes_on(batch, seen)
+            return findings(seen, expected_values(batch, seen, derivative)), seen
+
+    def survey(self, examples: int, seed: int) -> int:
+        """Examine `examples` cases, noting which properties fail. Gives how many were judged."""
+        judged = 0
+
+        def note_failures(case: BatchNormCase) -> bool:
+            nonlocal judged
+            if self.stopped is None:
+                try:
+                    # Numerical derivatives are slow: on every fourth example they must do.
+                    some, seen = self.examine(
+                        case, self.reference.untraced is None or judged % 4 == 0
+                    )
+                    self.seen |= set(seen)
+                    for finding in some:
+                        self.failed.setdefault(finding.property, (finding.seen, case))
+                    judged += 1
+                except TimeLimitError as late:
+                    self.stopped = str(late)
+            return False
+
+        _find(self.subject.ndim, note_failures, examples, seed, [Phase.generate])
+        return judged
+
+    def lines(self, seed: int) -> list[Line]:
+        """Turn what the survey found into the lines of the verdict."""
+        if self.reference.untraced:
+            self.notes.add(
+                "the derivative of your forward was taken numerically, on a quarter of the "
+                f"examples, for the engine could not record it: {self.reference.untraced}"
+            )
+        if self.stopped and not self.failed:
+            return []
+        return [
+            self._failed(name, seed) if name in self.failed else self._passed(name)
+            for name in PROPERTIES
+            if name in self.failed or self._was_judged(name)
+        ]
+
+    def _was_judged(self, name: str) -> bool:
+        names = set(PROPERTIES[name])
+        if self.failed.get("shapes and dtypes", ("",))[0] in names:
+            return False  # of another shape, its values were not compared
+        return name == "shapes and dtypes" or bool(self.seen & names)
+
+    def _passed(self, name: str) -> Line:
+        c = self.choices
+        about = {
+            "forward": f"the transform, with eps = {c.eps:g}" if c.eps else "the transform",
+            "dx": "the derivative of the forward",
+            "dgamma": "the derivative of the forward",
+            "dbeta": "the derivative of the forward",
+            "shapes and dtypes": "as they must be",
+            "inputs unchanged": "x, gamma, beta and dout stay what they were",
+            "its own cache": "other calls between forward and backward do not disturb it",
+            "running statistics": f"keep {c.momentum:g} of the old, and take the "
+            f"{'unbiased' if c.unbiased else 'biased'} variance",
+            "test mode": "the transform with the running statistics",
+        }
+        return Line(name, True, about[name])
+
+    def _failed(self, name: str, seed: int) -> Line:
+        case = self._smallest(name, seed)
+        some, seen = self.examine(case)
+        finding = next(f for f in some if f.property == name)
+        mistake = None
+        if not (name in GRADIENTS and "forward" in self.failed):
+            mistake = self.diagnosis(finding.seen)
+        text = finding.text
+        if name in GRADIENTS:
+            text += "\n  (expected: the derivative of your own forward"
+            text += "; put that right first)" if "forward" in self.failed else ")"
+        code = script(self.subject, self.batch(case), seen[finding.seen], finding)
+        return Line(name, False, text.replace("\n", "\n    "), code, mistake)
+
+    def diagnosis(self, name: str) -> Mistake | None:
+        """Name the known mistake in what the catalogue calls `name`, if there is one."""
+
+        def on(batch: Batch) -> dict[str, Seen]:
+            return observe(self.subject, batch, self.call)
+
+        try:
+            return diagnose(on, name, self.subject.ndim, self.choices)
+        except TimeLimitError:
+            return None
+
+    def _smallest(self, name: str, seed: int) -> BatchNormCase:
+        """Shrink the failure of one property. When time is over, the best so far has to do."""
+        end = time.monotonic() + SECONDS_TO_SHRINK
+        failing: set[bytes] = set()
+
+        def fails(case: BatchNormCase) -> bool:
+            key = b"".join(a.tobytes() for a in (case.x, case.gamma, case.beta, case.dy))
+            if key not in failing and time.monotonic() < end:
+                with contextlib.suppress(TimeLimitError):
+                    some, _ = self.examine(case, name in GRADIENTS)
+                    if any(finding.property == name for finding in some):
+                        failing.add(key)
+            return key in failing
+
+        phases = [Phase.generate, Phase.shrink]
+        smallest = _find(self.subject.ndim, fails, 10**4, seed, phases)
+        return smallest or self.failed[name][1]
+
+
+def _find(
+    ndim: int, condition: Callable[[BatchNormCase], bool], examples: int, seed: int, phases: Any
+) -> BatchNormCase | None:
+    """Show cases to the condition; from the first for which it is true on, smaller ones."""
+    quietly = settings(
+        max_examples=examples, phases=phases, database=None, deadline=None,
+        verbosity=Verbosity.quiet, print_blob=False, derandomize=False,
+    )  # fmt: skip
+    try:
+        return find(cases(ndim), condition, settings=quietly, random=random.Random(seed))
+    except NoSuchExample:
+        return None
+
+
+# --- the counterexample as code -------------------------------------------------------------
+
+
+def script(subject: Subject, batch: Batch, seen: Seen, finding: Finding) -> str:
+    """Write code that shows the finding: it ends in an assertion that fails, or in the call."""
+    arrays = {
+        "x": batch.x, "gamma": batch.gamma, "beta": batch.beta, "dout": batch.dy,
+        "running_mean": batch.running_mean, "running_var": batch.running_var,
+        "x_first": elsewhere(batch, "first").x, "x_latest": elsewhere(batch, "latest").x,
+    }  # fmt: skip
+    body = "\n".join(seen.statements)
+    used = [name for name in arrays if _uses(body, name)]
+    lines = ["import numpy as np", f"from {subject.module} import {subject.imported}", ""]
+    lines += [f"{name} = {_literal(arrays[name])}" for name in used]
+    lines.append(body)
+    if finding.wanted:
+        lines.append(f"assert {finding.wanted}")
+    return "\n".join(lines)
+
+
+def _uses(code: str, name: str) -> bool:
+    words = code.replace('"', " ' ").replace("(", " ").replace(")", " ").replace(",", " ")
+    return name in words.replace(":", " ").replace("}", " ").split()
+
+
+def _literal(array: Array) -> str:
+    return f"np.array({digits(array)}{'' if array.dtype == np.float64 else ', np.float32'})"
