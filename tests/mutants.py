@@ -10,7 +10,7 @@ import numpy as np
 import tinygrad_bn as tg
 from tinygrad_bn.testing.batch import Batch
 from tinygrad_bn.testing.catalogue import Mistake
-from tinygrad_bn.testing.conventions import Layer, Pair, Subject
+from tinygrad_bn.testing.conventions import Subject, layers, pair
 
 
 def mutant(row: Mistake) -> Subject:
@@ -47,10 +47,10 @@ def mutant(row: Mistake) -> Subject:
         return dx, dgamma, dbeta
 
     if row.seen == "dx after another forward":
-        return Layer(stale(row.name.endswith("first batch")), ndim)
+        return layers(stale(row.name.endswith("first batch")), ndim)[0]
     if row.seen == "dx of a second backward":
-        return Layer(accumulating(), ndim)
-    return Pair(forward, backward, "bn_param", ndim)
+        return layers(accumulating(), ndim)[0]
+    return pair(forward, backward, ndim)
 
 
 def _kept(batch: Batch, dout: np.ndarray) -> Batch:

@@ -28,7 +28,7 @@ def test_every_mistake_is_caught_within_200_examples(row: Mistake):
     only_draw = settings(max_examples=200, phases=[Phase.generate], database=None, deadline=None)
 
     def is_caught(case) -> bool:
-        return any(finding.seen == row.seen for finding in court.examine(case)[0])
+        return any(failure.finding.seen == row.seen for failure in court.examine(case))
 
     find(cases(row.ndim or 2), is_caught, settings=only_draw, random=Random(0))
 

@@ -26,12 +26,16 @@ NOT_THEIRS = tuple(
 
 
 class CallError(Exception):
-    """Their code raised: `call` is the statement that we ran, `line` where it went wrong."""
+    """A call of their code failed: `call` is the statement, `told` the error and their line."""
 
     def __init__(self, call: str, error: BaseException) -> None:
-        self.call, self.line = call, _their_line(error)
-        self.error = f"{type(error).__name__}: {error}".rstrip(": ")
-        super().__init__(f"{self.error}\n  at {self.line}\n  called as: {call}")
+        self.call = call
+        self.told = f"{type(error).__name__}: {error}".rstrip(": ")
+        line = _their_line(error)
+        if line:
+            self.told += f"\n  at {line}"
+        super().__init__(f"{'your code raised' if line else 'calling it failed:'} {self.told}\n"
+                         f"  called as: {call}")  # fmt: skip
 
 
 class TimeLimitError(Exception):
@@ -54,6 +58,10 @@ class Caller:
     def seconds_left(self) -> float:
         """How much of the whole time is left."""
         return self.end - time.monotonic()
+
+    def allow(self, seconds: float) -> None:
+        """Let there be so many seconds from now at least, to explain what was found."""
+        self.end = max(self.end, time.monotonic() + seconds)
 
     def __call__(self, call: str, function: Callable[..., Any], *args: Any) -> Any:
         """Call it; `call` is how to say so. Raises CallError and TimeLimitError."""
@@ -114,14 +122,14 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _their_line(error: BaseException) -> str:
+def _their_line(error: BaseException) -> str | None:
     """Find the innermost line of the traceback that is neither ours nor NumPy's."""
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{error.filename}:{error.lineno}: {(error.text or '').strip()}"
     theirs = [f for f in frames if not f.filename.startswith((*NOT_THEIRS, "<frozen"))]
     if not theirs:
-        return "the call itself"
+        return None
     last = theirs[-1]
     where = f"{last.filename}:{last.lineno}, in {last.name}"
     return f"{where}: {last.line}" if last.line else where

@@ -40,7 +40,7 @@ X_HAT = "x_hat = (x_i - mu) / sqrt(var + eps)"
 Y = "y_i = gamma * x_hat_i + beta"
 DX_HAT = "dx_hat_i = dy_i * gamma"
 DVAR = "dvar = sum dx_hat_i (x_i - mu) * (-1/2) (var + eps)^(-3/2)"
-DMU = "dmu = sum dx_hat_i * (-1 / sqrt(var + eps)) + ..."
+DMU = "dmu = sum dx_hat_i * (-1 / sqrt(var + eps)) + dvar * sum(-2 (x_i - mu)) / m"
 DX = "dx_i = dx_hat_i / sqrt(var + eps) + dvar * 2 (x_i - mu) / m + dmu / m"
 COMPACT = "dx_i = gamma / (m s) * ( m dy_i - sum_j dy_j - x_hat_i sum_j dy_j x_hat_j )"
 DGAMMA = "dgamma = sum dy_i x_hat_i"
@@ -49,7 +49,7 @@ RUNNING = "running = momentum * running + (1 - momentum) * batch"
 INFERENCE = (
     "y = a x + c, a = gamma / sqrt(Var[x] + eps), c = beta - gamma E[x] / sqrt(Var[x] + eps)"
 )
-PURE = "y and the gradients are functions of their inputs, which stay what they were"
+PURE = ""  # no formula is wrong: y and the gradients are functions, and these are not
 
 
 def _seen(

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from .calls import Caller
@@ -47,27 +48,17 @@ def _kind(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """A forward and a backward function. `fourth` is what the forward takes after beta."""
+    """A forward and a backward function. `fourth` is what the forward takes after beta.
+
+    `names` are the functions' names where they can be imported from, in `module` (None: nowhere).
+    """
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
     fourth: str | None  # "bn_param", "eps" or None
     ndim: int
-
-    @property
-    def name(self) -> str:
-        """How the report calls it."""
-        return self.imported
-
-    @property
-    def imported(self) -> str:
-        """What a counterexample imports."""
-        return f"{self.forward.__name__}, {self.backward.__name__}"
-
-    @property
-    def module(self) -> str:
-        """Where from."""
-        return self.forward.__module__
+    names: tuple[str, ...]
+    module: str | None
 
     @property
     def convention(self) -> str:
@@ -81,7 +72,8 @@ class Pair:
         """Whether it can be told to use running statistics."""
         return self.fourth == "bn_param"
 
-    def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:  # noqa: D102
+    def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:
+        """Start one use of it, from these running statistics."""
         return PairSession(self, call, gamma, beta, running)
 
 
@@ -123,7 +115,7 @@ class PairSession:
         return self._forward(x, "x")
 
     def _forward(self, x: Any, name: str) -> Any:
-        forward = self.pair.forward.__name__
+        forward = self.pair.names[0]
         statement = f"out, cache = {forward}({name}, {self.shown})"
         self.statements.append(statement)
 
@@ -135,7 +127,7 @@ class PairSession:
 
     def backward(self, dy: Any) -> tuple[Any, Any, Any]:
         """Run the backward on the cache of the latest forward."""
-        backward = self.pair.backward.__name__
+        backward = self.pair.names[1]
         statement = f"dx, dgamma, dbeta = {backward}(dout, cache)"
         self.statements.append(statement)
 
@@ -158,18 +150,8 @@ class Layer:
 
     kind: type
     ndim: int
-
-    @property
-    def name(self) -> str:
-        """How the report calls it."""
-        return self.kind.__name__
-
-    imported = name
-
-    @property
-    def module(self) -> str:
-        """Where from."""
-        return self.kind.__module__
+    names: tuple[str, ...]
+    module: str | None
 
     @property
     def convention(self) -> str:
@@ -183,7 +165,8 @@ class Layer:
         """Whether it can be told to use running statistics."""
         return len(_parameters(self.kind.forward)) > 2  # type: ignore[attr-defined]
 
-    def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:  # noqa: D102
+    def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:
+        """Start one use of it, from these running statistics."""
         return LayerSession(self, call, gamma, beta, running)
 
 
@@ -204,7 +187,7 @@ class LayerSession:
         if {"running_mean", "running_var"} <= set(taken):
             given = {"running_mean": running[0], "running_var": running[1]}
         shown = "".join(f", {name}={name}" for name in given)
-        statement = f"layer = {layer.name}(gamma, beta{shown})"
+        statement = f"layer = {layer.names[0]}(gamma, beta{shown})"
         self.layer = call(statement, lambda: layer.kind(gamma, beta, **given))
         self.statements = [statement]
         if not given and hasattr(self.layer, "running_mean"):
@@ -287,8 +270,9 @@ def _subjects_of(
     candidate: str, namespace: Mapping[str, Any], name: str | None
 ) -> Sequence[Subject]:
     thing = namespace[candidate]
+    module = namespace.get("__name__")
     if inspect.isclass(thing) and (name == candidate or _looks_like_a_layer(thing)):
-        return layers(thing)
+        return [replace(layer, names=(candidate,), module=module) for layer in layers(thing)]
     if not inspect.isfunction(thing) or "forward" not in candidate.lower():
         return []
     backwards = _backwards(candidate, namespace)
@@ -296,20 +280,24 @@ def _subjects_of(
         backwards = backwards if _is_named_batch_norm(candidate) else []
     elif name != candidate:
         backwards = [name] if name in backwards else []
-    return [pair(thing, namespace[backward]) for backward in backwards]
+    return [
+        replace(pair(thing, namespace[other]), names=(candidate, other), module=module)
+        for other in backwards
+    ]
 
 
 def pair(
     forward: Callable[..., Any], backward: Callable[..., Any], ndim: int | None = None
 ) -> Pair:
     """Make a subject of two functions. NothingToJudgeError if they cannot be called so."""
+    names = _name(forward, "forward"), _name(backward, "backward")
     taken = _parameters(forward)
     if len(taken) < 3:
         raise NothingToJudgeError(
-            f"{forward.__name__}({', '.join(taken)}) does not take (x, gamma, beta, ...)"
+            f"{names[0]}({', '.join(taken)}) does not take (x, gamma, beta, ...)"
         )
     if len(_parameters(backward)) < 2:
-        raise NothingToJudgeError(f"{backward.__name__} does not take (dout, cache)")
+        raise NothingToJudgeError(f"{names[1]} does not take (dout, cache)")
     more = list(taken.values())[3:]
     fourth = None
     if more:
@@ -318,10 +306,23 @@ def pair(
     unknown = [p.name for p in more[1 if fourth else 0 :] if p.default is p.empty]
     if unknown:
         raise NothingToJudgeError(
-            f"{forward.__name__} also needs {', '.join(unknown)}, which the judge does not know"
+            f"{names[0]} also needs {', '.join(unknown)}, which the judge does not know"
         )
-    four = _FOUR_AXES.search(forward.__name__)
-    return Pair(forward, backward, fourth, ndim or (4 if four else 2))
+    ndim = ndim or (4 if _FOUR_AXES.search(names[0]) else 2)
+    homes = {_home(forward), _home(backward)}
+    return Pair(forward, backward, fourth, ndim, names, homes.pop() if len(homes) == 1 else None)
+
+
+def _name(thing: Any, otherwise: str) -> str:
+    name: str = getattr(thing, "__name__", otherwise)
+    return name if name.isidentifier() else otherwise
+
+
+def _home(thing: Any) -> str | None:
+    """Give the module that a thing can be imported from by its name, if there is one."""
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__name__", "")
+    found = getattr(sys.modules.get(module or ""), name, None)
+    return module if found is thing and module != "__main__" else None
 
 
 def layers(kind: type, ndim: int | None = None) -> list[Layer]:
@@ -334,7 +335,8 @@ def layers(kind: type, ndim: int | None = None) -> list[Layer]:
         raise NothingToJudgeError(
             f"{kind.__name__} is made of ({', '.join(required[1:])}), not of (gamma, beta)"
         )
-    return [Layer(kind, n) for n in ([ndim] if ndim else [2, 4])]
+    names, module = (kind.__name__,), _home(kind)
+    return [Layer(kind, n, names, module) for n in ([ndim] if ndim else [2, 4])]
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -48,12 +48,16 @@ class Choices:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it must be; `wanted` is code that is false on what was got."""
+    """One thing that is not as it must be; `wanted` is code that is false on what was got.
+
+    Where their code `raised`, there is nothing to hold against anything.
+    """
 
     property: str
     seen: str
     text: str
     wanted: str = ""
+    raised: bool = False
 
 
 # --- what must be ---------------------------------------------------------------------------
@@ -139,7 +143,7 @@ def findings(
     for name, one in seen.items():
         home = next(p for p, names in PROPERTIES.items() if name in names)
         if isinstance(one.value, CallError):
-            found.append(Finding(home, name, f"your code raised\n{one.value}"))
+            found.append(Finding(home, name, str(one.value), raised=True))
         elif name in expected:
             finding = _compare(home, name, one, *expected[name])
             if finding:
@@ -166,15 +170,20 @@ def _compare(home: str, name: str, seen: Seen, wanted: Array, bound: Array) -> F
     if not wrong.any():
         return None
     text = f"{e} is wrong\n  expected {_shown(wanted)}\n  got      {_shown(got)}"
-    off = float(np.max(bound[judged]))
-    wanted_code = f"np.allclose({e}, {digits(wanted)}, rtol=0, atol={off:.2g}), {e}"
-    return Finding(home, name, text, wanted_code)
+    bound, off = bound[judged].max(), np.abs(np.where(judged, got - wanted, 0)).max()
+    tolerance = max(float(bound), float(off) / 100 if np.isfinite(off) else 1e-6)
+    room = min(tolerance, off - tolerance) / 2 if np.isfinite(off) else tolerance
+    code = f"np.allclose({e}, {literal(wanted, room)}, rtol=0, atol={tolerance:.1g}), {e}"
+    return Finding(home, name, text, code)
 
 
-def digits(array: Array) -> str:
-    """Write an array on one line, with as many digits as give back the same array."""
-    shown = np.array2string(array, separator=", ", threshold=10**6, floatmode="unique")
-    return " ".join(shown.split())
+def literal(array: Array, room: float = 0.0) -> str:
+    """Write an array on one line, with so many digits that no value is off by more than `room`."""
+    short = (np.array([float(f"{v:.{n}g}") for v in array.flat]) for n in range(1, 17))
+    flat = next((s for s in short if np.all(np.abs(s - array.ravel()) <= room)), array.ravel())
+    # By way of the shortest text that gives back the value: 0.1, also in float32.
+    shortest = np.array([float(str(value)) for value in flat.astype(array.dtype)])
+    return str(shortest.reshape(array.shape).tolist())
 
 
 def _shown(value: Any) -> str:

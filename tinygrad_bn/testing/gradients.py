@@ -138,7 +138,7 @@ def cotangent(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 def _check(
     fn: Function, xs: Sequence[Array], by_hand: Function | None, order: int, rng: Any
 ) -> GradientReport:
-    evaluate = _on_arrays(fn, Tensor if by_hand is None else np.array)
+    evaluate = _through_tensors(fn) if by_hand is None else _on_copies(fn)
     w = cotangent(evaluate(*xs).shape, rng)
 
     def gradients(*arrays: Array) -> list[Array]:
@@ -202,13 +202,16 @@ def _record(fn: Function, xs: Sequence[Array]) -> tuple[list[Tensor], Tensor]:
     return leaves, y if isinstance(y, Tensor) else Tensor(y)
 
 
-def _on_arrays(fn: Function, made_into: Function = Tensor) -> Callable[..., Array]:
-    """Make a function of arrays of one of Tensors, or of whatever the arrays are made into."""
-
+def _through_tensors(fn: Function) -> Callable[..., Array]:
     def evaluate(*xs: Array) -> Array:
-        options = {"requires_grad": True} if made_into is Tensor else {}
-        y = fn(*(made_into(x, **options) for x in xs))
-        return np.asarray(y.data if isinstance(y, Tensor) else y)
+        return _record(fn, xs)[1].data
+
+    return evaluate
+
+
+def _on_copies(fn: Function) -> Callable[..., Array]:
+    def evaluate(*xs: Array) -> Array:
+        return np.asarray(fn(*(x.copy() for x in xs)))
 
     return evaluate
 
@@ -301,7 +304,7 @@ def _agrees_along_a_direction(
 
     def along(t: float) -> tuple[float, float]:
         moved = [x + t * v for x, v in zip(xs, directions, strict=True)]
-        terms = w * _on_arrays(fn)(*moved)
+        terms = w * _through_tensors(fn)(*moved)
         return float(terms.sum()), 4 * unit * float(np.abs(terms).sum())
 
     numerical, error = slope(along, 1 / 8, 4.0, 9)

@@ -28,10 +28,10 @@ from .expectation import (
     Choices,
     Finding,
     choices_of,
-    digits,
     eps_to_judge_by,
     expected_values,
     findings,
+    literal,
     notes_on,
 )  # fmt: skip
 from .observation import GRADIENTS, Reference, Seen, observe, running_of
@@ -130,11 +130,11 @@ def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
             ok = np.shape(session.train(batch.x.copy())) == batch.x.shape
         except (CallError, TimeLimitError):
             ok = False
-        alternatives = [other for other in subjects if other.name == subject.name]
+        alternatives = [other for other in subjects if other.names == subject.names]
         if ok or len(alternatives) == 1:
             runnable.append(subject)
-    missing = [s for s in subjects if s.name not in {r.name for r in runnable}]
-    return runnable + list({s.name: s for s in reversed(missing)}.values())
+    missing = [s for s in subjects if s.names not in {r.names for r in runnable}]
+    return runnable + list({s.names: s for s in reversed(missing)}.values())
 
 
 def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
@@ -143,26 +143,37 @@ def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
         with np.errstate(all="ignore"):
             choices = choices_of(subject, call)
     except TimeLimitError as late:
-        return Verdict(subject.name, subject.convention, 0, [], [], str(late))
+        return Verdict(", ".join(subject.names), subject.convention, 0, [], [], str(late))
     court = Court(subject, call, choices)
     judged = court.survey(examples, seed)
     lines = court.lines(seed)
-    return Verdict(
-        subject.name, subject.convention, judged, lines, sorted(court.notes), court.stopped
-    )
+    name, notes = ", ".join(subject.names), sorted(court.notes)
+    return Verdict(name, subject.convention, judged, lines, notes, court.stopped)
 
 
-def cases(ndim: int) -> st.SearchStrategy[BatchNormCase]:
-    """Draw cases of three values per feature or more (of two, every cotangent is blind).
+def cases(ndim: int, larger: int = 3) -> st.SearchStrategy[BatchNormCase]:
+    """Draw cases of whole numbers, most of them float64.
 
-    Most are float64, where rounding is far below what any mistake does.
+    Three values per feature are the least (of two, every cotangent is blind), and each side may
+    be longer than its least by `larger`.
     """
-    batch, side = st.integers(3, 6 if ndim == 2 else 4), st.integers(1, 4 if ndim == 2 else 3)
-    shapes = st.tuples(batch, *[side] * (ndim - 1))
+    side = st.integers(1, 1 + larger)
+    shapes = st.tuples(st.integers(3, 3 + larger), *[side] * (ndim - 1))
     axis = tuple(i for i in range(ndim) if i != 1)
     double, single = np.float64, np.float32
     layouts = st.tuples(shapes, st.just(axis))
-    return batch_norm_cases(layouts, (double, double, double, single), (1e-5,), layouts=("C",))
+    return batch_norm_cases(
+        layouts, (double, double, double, single), (1e-5,), layouts=("C",),
+        elements=st.integers(-9, 9),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A finding, and code that shows it."""
+
+    finding: Finding
+    code: str
 
 
 @dataclass
@@ -175,7 +186,7 @@ class Court:
     notes: set[str] = field(default_factory=set)
     stopped: str | None = None
     seen: set[str] = field(default_factory=set)
-    failed: dict[str, tuple[str, BatchNormCase]] = field(default_factory=dict)  # by property
+    failed: dict[str, Failure] = field(default_factory=dict)  # by property: the first
 
     def __post_init__(self) -> None:
         self.reference = Reference(self.subject, self.call)
@@ -189,17 +200,17 @@ class Court:
             momentum=self.choices.momentum, unbiased=self.choices.unbiased,
         )  # fmt: skip
 
-    def examine(
-        self, case: BatchNormCase, gradients: bool = True
-    ) -> tuple[list[Finding], dict[str, Seen]]:
+    def examine(self, case: BatchNormCase, gradients: bool = True) -> list[Failure]:
         """Compare all that the implementation shows on one case with what it must show."""
         batch = self.batch(case)
         with np.errstate(all="ignore"):
             seen = observe(self.subject, batch, self.call)
             forward_runs = not isinstance(seen["y"].value, CallError)
             derivative = self.reference(batch) if gradients and forward_runs else None
+            self.seen |= set(seen)
             self.notes |= notes_on(batch, seen)
-            return findings(seen, expected_values(batch, seen, derivative)), seen
+            found = findings(seen, expected_values(batch, seen, derivative))
+            return [Failure(f, script(self.subject, batch, seen[f.seen], f)) for f in found]
 
     def survey(self, examples: int, seed: int) -> int:
         """Examine `examples` cases, noting which properties fail. Gives how many were judged."""
@@ -210,18 +221,15 @@ class Court:
             if self.stopped is None:
                 try:
                     # Numerical derivatives are slow: on every fourth example they must do.
-                    some, seen = self.examine(
-                        case, self.reference.untraced is None or judged % 4 == 0
-                    )
-                    self.seen |= set(seen)
-                    for finding in some:
-                        self.failed.setdefault(finding.property, (finding.seen, case))
+                    differentiate = self.reference.untraced is None or judged % 4 == 0
+                    for failure in self.examine(case, differentiate):
+                        self.failed.setdefault(failure.finding.property, failure)
                     judged += 1
                 except TimeLimitError as late:
                     self.stopped = str(late)
             return False
 
-        _find(self.subject.ndim, note_failures, examples, seed, [Phase.generate])
+        _find(cases(self.subject.ndim), note_failures, examples, seed, [Phase.generate])
         return judged
 
     def lines(self, seed: int) -> list[Line]:
@@ -241,7 +249,8 @@ class Court:
 
     def _was_judged(self, name: str) -> bool:
         names = set(PROPERTIES[name])
-        if self.failed.get("shapes and dtypes", ("",))[0] in names:
+        shapes = self.failed.get("shapes and dtypes")
+        if shapes and shapes.finding.seen in names:
             return False  # of another shape, its values were not compared
         return name == "shapes and dtypes" or bool(self.seen & names)
 
@@ -262,18 +271,16 @@ class Court:
         return Line(name, True, about[name])
 
     def _failed(self, name: str, seed: int) -> Line:
-        case = self._smallest(name, seed)
-        some, seen = self.examine(case)
-        finding = next(f for f in some if f.property == name)
-        mistake = None
-        if not (name in GRADIENTS and "forward" in self.failed):
-            mistake = self.diagnosis(finding.seen)
-        text = finding.text
-        if name in GRADIENTS:
+        self.call.allow(2 * SECONDS_TO_SHRINK)
+        smallest = self._smallest(name, seed)
+        finding, text = smallest.finding, smallest.finding.text
+        follows = name in GRADIENTS and "forward" in self.failed
+        if name in GRADIENTS and not finding.raised:
             text += "\n  (expected: the derivative of your own forward"
-            text += "; put that right first)" if "forward" in self.failed else ")"
-        code = script(self.subject, self.batch(case), seen[finding.seen], finding)
-        return Line(name, False, text.replace("\n", "\n    "), code, mistake)
+            text += "; put that right first)" if follows else ")"
+        search = not (follows or finding.raised)
+        mistake = self.diagnosis(finding.seen) if search else None
+        return Line(name, False, text.replace("\n", "\n    "), smallest.code, mistake, search)
 
     def diagnosis(self, name: str) -> Mistake | None:
         """Name the known mistake in what the catalogue calls `name`, if there is one."""
@@ -286,27 +293,38 @@ class Court:
         except TimeLimitError:
             return None
 
-    def _smallest(self, name: str, seed: int) -> BatchNormCase:
+    def _smallest(self, name: str, seed: int) -> Failure:
         """Shrink the failure of one property. When time is over, the best so far has to do."""
         end = time.monotonic() + SECONDS_TO_SHRINK
-        failing: set[bytes] = set()
+        failures: dict[bytes, Failure] = {}
 
         def fails(case: BatchNormCase) -> bool:
-            key = b"".join(a.tobytes() for a in (case.x, case.gamma, case.beta, case.dy))
-            if key not in failing and time.monotonic() < end:
+            key = _key(case)
+            if key not in failures and time.monotonic() < end:
                 with contextlib.suppress(TimeLimitError):
-                    some, _ = self.examine(case, name in GRADIENTS)
-                    if any(finding.property == name for finding in some):
-                        failing.add(key)
-            return key in failing
+                    for failure in self.examine(case, name in (*GRADIENTS, "shapes and dtypes")):
+                        if failure.finding.property == name:
+                            failures.setdefault(key, failure)
+            return key in failures
 
         phases = [Phase.generate, Phase.shrink]
-        smallest = _find(self.subject.ndim, fails, 10**4, seed, phases)
-        return smallest or self.failed[name][1]
+        for larger in (0, 1, 3):  # the smallest shapes first: shrinking a large one takes long
+            smallest = _find(cases(self.subject.ndim, larger), fails, 40, seed, phases)
+            if smallest:
+                return failures[_key(smallest)]
+        return self.failed[name]
+
+
+def _key(case: BatchNormCase) -> bytes:
+    return b"".join(a.tobytes() for a in (case.x, case.gamma, case.beta, case.dy))
 
 
 def _find(
-    ndim: int, condition: Callable[[BatchNormCase], bool], examples: int, seed: int, phases: Any
+    drawn: st.SearchStrategy[BatchNormCase],
+    condition: Callable[[BatchNormCase], bool],
+    examples: int,
+    seed: int,
+    phases: Sequence[Phase],
 ) -> BatchNormCase | None:
     """Show cases to the condition; from the first for which it is true on, smaller ones."""
     quietly = settings(
@@ -314,7 +332,7 @@ def _find(
         verbosity=Verbosity.quiet, print_blob=False, derandomize=False,
     )  # fmt: skip
     try:
-        return find(cases(ndim), condition, settings=quietly, random=random.Random(seed))
+        return find(drawn, condition, settings=quietly, random=random.Random(seed))
     except NoSuchExample:
         return None
 
@@ -331,12 +349,22 @@ def script(subject: Subject, batch: Batch, seen: Seen, finding: Finding) -> str:
     }  # fmt: skip
     body = "\n".join(seen.statements)
     used = [name for name in arrays if _uses(body, name)]
-    lines = ["import numpy as np", f"from {subject.module} import {subject.imported}", ""]
+    lines = ["import numpy as np", _import(subject), ""]
     lines += [f"{name} = {_literal(arrays[name])}" for name in used]
     lines.append(body)
     if finding.wanted:
         lines.append(f"assert {finding.wanted}")
     return "\n".join(lines)
+
+
+def _import(subject: Subject) -> str:
+    names, module = ", ".join(subject.names), subject.module
+    if module is None:
+        return f"# and {names}, as you defined it"
+    if module.isidentifier():
+        return f"from {module} import {names}"
+    pulled = [f'{n} = importlib.import_module("{module}").{n}' for n in subject.names]
+    return "\n".join(["import importlib", "", *pulled])
 
 
 def _uses(code: str, name: str) -> bool:
@@ -345,4 +373,4 @@ def _uses(code: str, name: str) -> bool:
 
 
 def _literal(array: Array) -> str:
-    return f"np.array({digits(array)}{'' if array.dtype == np.float64 else ', np.float32'})"
+    return f"np.array({literal(array)}{'' if array.dtype == np.float64 else ', np.float32'})"

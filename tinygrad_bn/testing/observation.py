@@ -161,7 +161,7 @@ class Reference:
                     self._trusted = True
                 return [Estimate(g, np.zeros(g.shape)) for g in self._trace(batch)]
             except CallError as error:
-                self.untraced = f"{error.error}, at {error.line}"
+                self.untraced = error.told
         return self._numerically(batch)
 
     def _trace(self, batch: Batch) -> list[Array]:

@@ -16,7 +16,7 @@ class Line:
     """The verdict on one property. A failed one says what was wrong, and how to see it.
 
     `counterexample` is code to paste: it ends in an assertion that fails, or in the call that
-    raises.
+    raises. `searched`: the catalogue was asked, also if no `mistake` came of it.
     """
 
     property: str
@@ -24,18 +24,18 @@ class Line:
     text: str
     counterexample: str = ""
     mistake: Mistake | None = None
+    searched: bool = False
 
     def __str__(self) -> str:
         if self.passed:
             return f"  ok      {self.property}: {self.text}"
         parts = [f"  WRONG   {self.property}: {self.text}"]
         if self.mistake:
-            parts += [
-                f"    the mistake: {self.mistake.sentence}",
-                f"    the formula: {self.mistake.term}  (SOURCES.md)",
-            ]
-        else:
-            parts += [f"    the mistake: {NO_MATCH}"]
+            parts.append(f"    the mistake: {self.mistake.sentence}")
+            if self.mistake.term:
+                parts.append(f"    the formula: {self.mistake.term}")
+        elif self.searched:
+            parts.append(f"    the mistake: {NO_MATCH}")
         parts += ["    to see it:", textwrap.indent(self.counterexample, " " * 6)]
         return "\n".join(parts)
 

@@ -40,8 +40,9 @@ def arrays(
     shape: tuple[int, ...],
     dtype: npt.DTypeLike = np.float64,
     layouts: Sequence[str] = LAYOUTS,
+    elements: st.SearchStrategy[float] | None = None,
 ) -> Array:
-    """Draw an array of `shape`, in one of the memory `layouts`.
+    """Draw an array of `shape`, in one of the memory `layouts`, of `elements` (``numbers``).
 
     The layouts: "C", "F" (columns first), "strided" (every second value of a longer array) and
     "reversed" (a view with negative strides).
@@ -52,7 +53,8 @@ def arrays(
            [0., 3.]])
     """
     # Without `fill` every element is drawn for itself: else most arrays would be constant.
-    values = draw(hnp.arrays(dtype, shape, elements=numbers(dtype), fill=st.nothing()))
+    elements = numbers(dtype) if elements is None else elements
+    values = draw(hnp.arrays(dtype, shape, elements=elements, fill=st.nothing()))
     return laid_out(values, draw(st.sampled_from(layouts)))
 
 
@@ -75,6 +77,7 @@ def batches(
     dtype: npt.DTypeLike = np.float64,
     kinds: Sequence[str] = KINDS,
     layouts: Sequence[str] = LAYOUTS,
+    elements: st.SearchStrategy[float] | None = None,
 ) -> Array:
     """Draw a mini-batch, with what makes normalizing hard.
 
@@ -82,12 +85,12 @@ def batches(
     example again and again but for the last; "nearly constant", a variance of about eps; "offset",
     a mean of a thousand standard deviations; "tiny" and "huge", of a scale of 1/1000 and 1000.
     """
-    x: Array = draw(arrays(shape, dtype, layouts=("C",)))
+    x: Array = draw(arrays(shape, dtype, ("C",), elements))
     sides = enumerate(shape)
     kind = draw(st.sampled_from(kinds))
     if kind == "constant" and x.size:
         places = (slice(None) if i in axis else draw(st.integers(0, n - 1)) for i, n in sides)
-        x[tuple(places)] = draw(numbers(dtype))
+        x[tuple(places)] = draw(numbers(dtype) if elements is None else elements)
     elif kind == "repeated":
         x[:-1] = x[:1]
     elif kind == "nearly constant":
@@ -121,10 +124,13 @@ def is_blind(dy: Array, x: Array, axis: tuple[int, ...]) -> bool:
 
 
 def cotangents(
-    x: Array, axis: tuple[int, ...], layouts: Sequence[str] = ("C",)
+    x: Array,
+    axis: tuple[int, ...],
+    layouts: Sequence[str] = LAYOUTS,
+    elements: st.SearchStrategy[float] | None = None,
 ) -> st.SearchStrategy[Array]:
     """Draw an upstream gradient for the batch `x` that is not blind (see ``is_blind``)."""
-    drawn = arrays(x.shape, x.dtype, layouts=layouts)
+    drawn = arrays(x.shape, x.dtype, layouts, elements)
     return drawn.filter(lambda dy: not is_blind(dy, x, axis))
 
 
@@ -166,11 +172,13 @@ def batch_norm_cases(
     eps: Sequence[float] = (1e-5, 1e-3, 1e-8),
     kinds: Sequence[str] = KINDS,
     layouts: Sequence[str] = LAYOUTS,
+    elements: st.SearchStrategy[float] | None = None,
 ) -> BatchNormCase:
     """Draw x, gamma, beta, dy, axis and eps that belong together.
 
     `layouts_of_axes` draws the shape of x with the axes averaged over (``axis_layouts``); gamma
     and beta have one value per feature, gamma none near 0; dy is never blind (``is_blind``).
+    `elements` are those of x, beta and dy (``numbers``).
 
     >>> from hypothesis import find
     >>> case = find(batch_norm_cases(), lambda case: case.x.size > 2 and case.x.std() > 0)
@@ -180,11 +188,11 @@ def batch_norm_cases(
     dtype = draw(st.sampled_from(dtypes))
     shape, axis = draw(axis_layouts() if layouts_of_axes is None else layouts_of_axes)
     features = tuple(n for i, n in enumerate(shape) if i not in axis)
-    x = draw(batches(shape, axis, dtype, kinds, layouts))
+    x = draw(batches(shape, axis, dtype, kinds, layouts, elements))
     scales = st.sampled_from([1.0, 2.0, -1.0, 3.0, 0.5, -2.5])
     gamma = draw(hnp.arrays(dtype, features, elements=scales, fill=st.nothing()))
-    beta = draw(arrays(features, dtype, layouts=("C",)))
-    dy = draw(cotangents(x, axis, layouts))
+    beta = draw(arrays(features, dtype, ("C",), elements))
+    dy = draw(cotangents(x, axis, layouts, elements))
     return BatchNormCase(x, gamma, beta, dy, axis, draw(st.sampled_from(eps)))
 
 
