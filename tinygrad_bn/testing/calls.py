@@ -69,7 +69,11 @@ class Caller:
             raise TimeLimitError(f"the {self.seconds:g} seconds for the whole check were over")
         limit = min(self.seconds_per_call, self.seconds_left)
         start = time.monotonic()
-        late = TimeLimitError(f"this call did not return within {limit:.3g} seconds: {call}")
+        late = TimeLimitError(
+            f"this call did not return within {limit:.3g} seconds: {call}"
+            if limit == self.seconds_per_call
+            else f"the {self.seconds:g} seconds for the whole check were over, in: {call}"
+        )
         try:
             with _quiet(), _interrupted_after(limit):
                 result = function(*args)

@@ -280,8 +280,9 @@ def _subjects_of(
         backwards = backwards if _is_named_batch_norm(candidate) else []
     elif name != candidate:
         backwards = [name] if name in backwards else []
+    ndim = _ndim(candidate)
     return [
-        replace(pair(thing, namespace[other]), names=(candidate, other), module=module)
+        replace(pair(thing, namespace[other], ndim), names=(candidate, other), module=module)
         for other in backwards
     ]
 
@@ -308,9 +309,13 @@ def pair(
         raise NothingToJudgeError(
             f"{names[0]} also needs {', '.join(unknown)}, which the judge does not know"
         )
-    ndim = ndim or (4 if _FOUR_AXES.search(names[0]) else 2)
+    ndim = ndim or _ndim(names[0])
     homes = {_home(forward), _home(backward)}
     return Pair(forward, backward, fourth, ndim, names, homes.pop() if len(homes) == 1 else None)
+
+
+def _ndim(forward: str) -> int:
+    return 4 if _FOUR_AXES.search(forward) else 2
 
 
 def _name(thing: Any, otherwise: str) -> str:
