@@ -35,7 +35,7 @@ def __getattr__(name: str) -> Any:
             return import_module(".strategies", __name__)
         return getattr(import_module(_HOME[name], __name__), name)
     except ModuleNotFoundError as missing:
-        if missing.name != "hypothesis":
+        if (missing.name or "").partition(".")[0] != "hypothesis":
             raise
         raise ModuleNotFoundError(
             "tinygrad_bn.testing needs hypothesis: pip install 'tinygrad-bn[testing]'",

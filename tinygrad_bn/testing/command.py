@@ -120,7 +120,7 @@ def _asked(request: dict[str, Any], place: Path, seconds: float) -> dict[str, An
         process = subprocess.Popen(
             [sys.executable, "-I", "-c", BOOT, boot],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
-            start_new_session=True,
+            start_new_session=True, env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(place)},
         )  # fmt: skip
         try:
             status = process.wait(seconds)

@@ -271,7 +271,9 @@ def _subjects_of(
 ) -> Sequence[Subject]:
     thing = namespace[candidate]
     module = namespace.get("__name__")
-    if inspect.isclass(thing) and (name == candidate or _looks_like_a_layer(thing)):
+    if inspect.isclass(thing):
+        if name != candidate and (name or not _looks_like_a_layer(thing)):
+            return []
         return [replace(layer, names=(candidate,), module=module) for layer in layers(thing)]
     if not inspect.isfunction(thing) or "forward" not in candidate.lower():
         return []

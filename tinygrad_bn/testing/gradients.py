@@ -233,25 +233,30 @@ def _gradient_of(fn: Function, count: int, rng: Any) -> Function:
 def _rounding(
     gradients: Callable[..., list[Array]], xs: Sequence[Array], got: Sequence[Array], rng: Any
 ) -> list[Array]:
-    """Measure how far each gradient moves when every input is off by one rounding.
+    """Measure how far off rounding takes each gradient.
 
-    What a computation makes of the rounding of its inputs is its condition; its own roundings do
-    about as much again for each operation, hence the factor. The largest element counts for all,
-    for an element may be small only because its terms cancel.
+    Two ways: by how much it moves when every input is off by one rounding (the condition of the
+    whole), and by how much float32 and float64 differ on the same inputs (what is lost when terms
+    cancel on the way), scaled to the precision at hand. The largest element counts for all, for
+    an element may be small only because its terms cancel; 16 is a margin for so few samples.
     """
-    moved = [np.zeros(g.shape) for g in got]
+    unit = max(float(np.finfo(x.dtype).eps) for x in xs)
+    moved = [float(unit * np.max(np.abs(g), initial=0.0)) for g in got]
+
+    def note(some: Sequence[Array], others: Sequence[Array], scale: float) -> None:
+        for i, (a, b) in enumerate(zip(some, others, strict=True)):
+            off = float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0))
+            moved[i] = max(moved[i], scale * off if np.isfinite(off) else 0.0)
+
     for _ in range(4):
         nudged = [x * (1 + np.finfo(x.dtype).eps * rng.choice([-1.0, 1.0], x.shape)) for x in xs]
         again = gradients(*(n.astype(x.dtype) for n, x in zip(nudged, xs, strict=True)))
-        moved = [np.maximum(m, np.abs(a - g)) for m, a, g in zip(moved, again, got, strict=True)]
-    bounds = []
-    for m, g, x in zip(moved, got, xs, strict=True):
-        unit = float(np.finfo(np.result_type(g.dtype, x.dtype)).eps)
-        if g.dtype == np.float32 or x.dtype == np.float32:
-            unit = float(np.finfo(np.float32).eps)
-        size = float(np.max(np.abs(g), initial=0.0))
-        bounds.append(np.full(g.shape, 16 * (np.max(m, initial=0.0) + unit * size)))
-    return bounds
+        note(again, got, 1.0)
+    with np.errstate(all="ignore"):
+        rough = [x.astype(np.float32) for x in xs]
+        fine = [x.astype(np.float64) for x in rough]
+        note(gradients(*rough), gradients(*fine), unit / float(np.finfo(np.float32).eps))
+    return [np.full(g.shape, 16 * size) for g, size in zip(got, moved, strict=True)]
 
 
 # --- complex step ---------------------------------------------------------------------------

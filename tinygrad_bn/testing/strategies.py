@@ -83,7 +83,8 @@ def batches(
 
     The kinds: "plain"; "constant", a feature with one value only; "repeated", the first
     example again and again but for the last; "nearly constant", a variance of about eps; "offset",
-    a mean of a thousand standard deviations; "tiny" and "huge", of a scale of 1/1000 and 1000.
+    a mean of some hundred standard deviations or more; "tiny" and "huge", a scale of about 1/1000
+    and 1000.
     """
     x: Array = draw(arrays(shape, dtype, ("C",), elements))
     sides = enumerate(shape)
