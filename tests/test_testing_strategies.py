@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 
 import tinygrad_bn as tg
 from tinygrad_bn import closed_form
@@ -55,8 +55,8 @@ WANTED = {
 @pytest.mark.parametrize("wanted", WANTED.values(), ids=WANTED)
 def test_every_edge_is_drawn(wanted):
     two_axes = strategies.axis_layouts(ndims=[2])
-    case = find(strategies.batch_norm_cases(two_axes), wanted, settings=settings(max_examples=3000))
-    assert wanted(case)
+    only_draw = settings(max_examples=3000, phases=[Phase.generate])
+    assert wanted(find(strategies.batch_norm_cases(two_axes), wanted, settings=only_draw))
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3, 4])
@@ -72,6 +72,7 @@ def test_failures_shrink_to_small_whole_numbers_in_a_plain_layout():
     case = find(
         strategies.batch_norm_cases(strategies.axis_layouts(ndims=[2])),
         lambda case: case.x.shape[0] > 2 and np.ptp(case.x) > 2,
+        settings=settings(phases=[Phase.generate, Phase.shrink]),
     )
     assert case.x.shape == (3, 1)
     assert case.x.dtype == np.float64

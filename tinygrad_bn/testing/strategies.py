@@ -131,8 +131,26 @@ def cotangents(
     elements: st.SearchStrategy[float] | None = None,
 ) -> st.SearchStrategy[Array]:
     """Draw an upstream gradient for the batch `x` that is not blind (see ``is_blind``)."""
-    drawn = arrays(x.shape, x.dtype, layouts, elements)
-    return drawn.filter(lambda dy: not is_blind(dy, x, axis))
+    drawn = arrays(x.shape, x.dtype, ("C",), elements).map(lambda dy: seeing(dy, x, axis))
+    return st.tuples(drawn, st.sampled_from(layouts)).map(lambda pair: laid_out(*pair))
+
+
+def seeing(dy: Array, x: Array, axis: tuple[int, ...]) -> Array:
+    """Replace what is blind in a cotangent, feature by feature, by a single 1 among zeros.
+
+    Of m > 2 such replacements at least one is far from the two-dimensional span of 1 and x.
+    (Drawing again until it is not blind would stand in the way of shrinking.)
+    """
+    kept = [i for i in range(x.ndim) if i not in axis]
+    order = (*kept, *axis)
+    m = math.prod(x.shape[i] for i in axis)
+    columns, batch = (a.transpose(order).reshape(-1, m) for a in (dy.copy(), x))
+    for i, (column, values) in enumerate(zip(columns, batch, strict=True)):
+        if is_blind(column, values, (0,)):
+            ones = reversed(np.eye(m, dtype=dy.dtype))
+            columns[i] = next(one for one in ones if not is_blind(one, values, (0,)))
+    shape = [x.shape[i] for i in order]
+    return np.ascontiguousarray(columns.reshape(shape).transpose(np.argsort(order)))
 
 
 @dataclass(frozen=True, eq=False)
