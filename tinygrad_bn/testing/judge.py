@@ -18,10 +18,11 @@ import numpy as np
 from hypothesis import Phase, Verbosity, find, settings
 from hypothesis.errors import NoSuchExample
 
-from .batch import Array, Batch, probe
+from .batch import Batch, probe
 from .calls import Caller, CallError, TimeLimitError
-from .catalogue import Mistake, elsewhere
+from .catalogue import Mistake
 from .conventions import NothingToJudgeError, Subject, layers, pair
+from .counterexample import script
 from .diagnosis import diagnose
 from .expectation import (
     PROPERTIES,
@@ -31,7 +32,6 @@ from .expectation import (
     eps_to_judge_by,
     expected_values,
     findings,
-    literal,
     notes_on,
 )  # fmt: skip
 from .observation import GRADIENTS, Reference, Seen, observe, running_of
@@ -337,42 +337,3 @@ def _find(
         return find(drawn, condition, settings=quietly, random=random.Random(seed))
     except NoSuchExample:
         return None
-
-
-# --- the counterexample as code -------------------------------------------------------------
-
-
-def script(subject: Subject, batch: Batch, seen: Seen, finding: Finding) -> str:
-    """Write code that shows the finding: it ends in an assertion that fails, or in the call."""
-    arrays = {
-        "x": batch.x, "gamma": batch.gamma, "beta": batch.beta, "dout": batch.dy,
-        "running_mean": batch.running_mean, "running_var": batch.running_var,
-        "x_first": elsewhere(batch, "first").x, "x_latest": elsewhere(batch, "latest").x,
-    }  # fmt: skip
-    body = "\n".join(seen.statements)
-    used = [name for name in arrays if _uses(body, name)]
-    lines = ["import numpy as np", _import(subject), ""]
-    lines += [f"{name} = {_literal(arrays[name])}" for name in used]
-    lines.append(body)
-    if finding.wanted:
-        lines.append(f"assert {finding.wanted}")
-    return "\n".join(lines)
-
-
-def _import(subject: Subject) -> str:
-    names, module = ", ".join(subject.names), subject.module
-    if module is None:
-        return f"# and {names}, as you defined it"
-    if module.isidentifier():
-        return f"from {module} import {names}"
-    pulled = [f'{n} = importlib.import_module("{module}").{n}' for n in subject.names]
-    return "\n".join(["import importlib", "", *pulled])
-
-
-def _uses(code: str, name: str) -> bool:
-    words = code.replace('"', " ' ").replace("(", " ").replace(")", " ").replace(",", " ")
-    return name in words.replace(":", " ").replace("}", " ").split()
-
-
-def _literal(array: Array) -> str:
-    return f"np.array({literal(array)}{'' if array.dtype == np.float64 else ', np.float32'})"
