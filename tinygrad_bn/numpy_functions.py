@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, NoReturn
 
 import numpy as np
@@ -160,6 +161,57 @@ def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     return np.transpose(a, tuple(order))
 
 
+def _einsum(subscripts: Any, *operands: Array, out: Any = None, optimize: Any = None) -> Array:
+    """Give every operand one axis per letter, multiply, and sum over the letters that vanish."""
+    _without("np.einsum", out=out)
+    if not isinstance(subscripts, str) or "." in subscripts:
+        _refuse("np.einsum without plain subscripts such as 'ij,ij->j'", "write every index")
+    before, arrow, after = subscripts.replace(" ", "").partition("->")
+    terms = before.split(",")
+    letters = sorted(set(before) - {","})
+    if not arrow:
+        after = "".join(letter for letter in letters if before.count(letter) == 1)
+    if len(terms) != len(operands) or any(
+        len(term) != np.ndim(x) for term, x in zip(terms, operands, strict=False)
+    ):
+        raise ValueError(f"einsum: {subscripts!r} does not fit {[np.shape(x) for x in operands]}")
+    if any(len(set(term)) < len(term) for term in terms) or not set(after) <= set(letters):
+        _refuse("np.einsum with an index twice in one operand, or new in the result", "use np.sum")
+    aligned: list[Any] = []
+    for term, x in zip(terms, operands, strict=True):
+        x = np.transpose(x, tuple(term.index(letter) for letter in letters if letter in term))
+        sizes = iter(x.shape)
+        aligned.append(np.reshape(x, tuple(next(sizes) if i in term else 1 for i in letters)))
+    product = reduce(np.multiply, aligned)
+    gone = tuple(i for i, letter in enumerate(letters) if letter not in after)
+    left = [letter for letter in letters if letter in after]
+    total = np.sum(product, axis=gone) if gone else product
+    return np.transpose(total, tuple(left.index(letter) for letter in after))
+
+
+def _tile(A: Array, reps: Any) -> Array:  # noqa: N803 (NumPy's name)
+    reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
+    ndim = max(A.ndim, len(reps))
+    reps = (1,) * (ndim - len(reps)) + reps
+    shape = (1,) * (ndim - A.ndim) + A.shape
+    apart = np.reshape(A, tuple(n for size in shape for n in (1, size)))
+    spread = tuple(n for pair in zip(reps, shape, strict=True) for n in pair)
+    copies = np.broadcast_to(apart, spread)
+    return np.reshape(copies, tuple(r * n for r, n in zip(reps, shape, strict=True)))
+
+
+def _repeat(a: Array, repeats: Any, axis: Any = None) -> Array:
+    if axis is None:
+        a, axis = np.reshape(a, (-1,)), 0
+    (axis,) = normalized_axes(axis, a.ndim, "repeat")
+    return a[(slice(None),) * axis + (np.repeat(np.arange(a.shape[axis]), plain(repeats)),)]
+
+
+def _average(a: Array, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Array:
+    _without("np.average", weights=weights)
+    return np.mean(a, axis=axis, keepdims=keepdims)
+
+
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.sum: _reduction("sum"),
     np.mean: _reduction("mean"),
@@ -185,6 +237,11 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.squeeze: _squeeze,
     np.moveaxis: _moveaxis,
     np.swapaxes: _swapaxes,
+    np.einsum: _einsum,
+    np.tile: _tile,
+    np.repeat: _repeat,
+    np.average: _average,
+    np.outer: lambda a, b: np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1)),
     np.copy: lambda a: a,  # a Tensor never changes, so it is its own copy
 }
 for _function, _primitive in BY_NUMPY.items():

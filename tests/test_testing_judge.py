@@ -1,0 +1,254 @@
+"""check_batch_norm: no false alarm, and a report that is true."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import right_batch_norms as right
+from mutants import mutant
+
+from tinygrad_bn.testing import Report, check_batch_norm
+from tinygrad_bn.testing.calls import Caller
+from tinygrad_bn.testing.catalogue import CATALOGUE
+from tinygrad_bn.testing.conventions import NothingToJudgeError, recognise
+from tinygrad_bn.testing.judge import judge
+from tinygrad_bn.testing.report import Line
+
+MISTAKES = {row.name: row for row in CATALOGUE}
+IMPLEMENTATIONS = {
+    **{pair[0].__name__: pair for pair in right.PAIRS},
+    **{kind.__name__: kind for kind in right.CLASSES},
+}
+
+
+def wrong_lines(report: Report) -> dict[str, Line]:
+    return {
+        line.property: line
+        for verdict in report.verdicts
+        for line in verdict.lines
+        if not line.passed
+    }
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
+def test_right_implementations_in_every_style_are_found_right(implementation):
+    start = time.monotonic()
+    report = check_batch_norm(implementation, seed=1, examples=150)
+    assert report.ok, report
+    assert report.exit_code == 0
+    assert time.monotonic() - start < 10
+
+
+def test_only_what_cannot_be_recorded_is_differentiated_numerically():
+    numerical = {
+        name
+        for name, implementation in IMPLEMENTATIONS.items()
+        if "numerically" in str(check_batch_norm(implementation, examples=1))
+    }
+    assert numerical == {"buffered_forward"}
+
+
+def test_a_gradient_lost_without_an_error_is_noticed_and_taken_numerically():
+    def forward(x, gamma, beta, eps=1e-5):
+        mu = np.array([float(m) for m in x.mean(axis=0)])  # float() records nothing
+        s = np.sqrt(((x - mu) ** 2).mean(axis=0) + eps)
+        return gamma * (x - mu) / s + beta, ((x - mu) / s, s, gamma)
+
+    report = check_batch_norm((forward, right.in_place_backward), examples=40)
+    assert report.ok, report
+    assert "float(x) would lose it" in str(report)
+
+
+@pytest.mark.parametrize("eps", [1e-8, 1e-6, 1e-3, 0.1])
+def test_the_eps_of_the_forward_is_found(eps):
+    def forward(x, gamma, beta):
+        return right.paper_forward(x, gamma, beta, eps)
+
+    report = check_batch_norm((forward, right.paper_backward), examples=20)
+    assert report.ok, report
+    assert f"the transform, with eps = {eps:g}\n" in str(report)
+
+
+def test_both_conventions_of_running_statistics_are_recognised():
+    book = str(check_batch_norm(right.BatchNormalization, examples=5))
+    pytorch = str(check_batch_norm(right.BatchNorm2d, examples=5))
+    assert "keep 0.9 of the old, and take the biased variance" in book
+    assert "keep 0.9 of the old, and take the unbiased variance" in pytorch
+
+
+# One mistake of every kind that the judge looks at, and the property that it breaks.
+KINDS = {
+    "eps forgotten": "forward",
+    "path through the variance dropped": "dx",
+    "dgamma averaged": "dgamma",
+    "dbeta with gamma": "dbeta",
+    "dgamma kept dimensions": "shapes and dtypes",
+    "x centred in place": "inputs unchanged",
+    "dy overwritten by dx": "inputs unchanged",
+    "stale: the latest batch": "its own cache",
+    "cache spent: dy added up": "its own cache",
+    "running variance corrected upside down": "running statistics",
+    "test mode: batch statistics": "test mode",
+    "reshaped without transposing": "forward",
+    "batch size is N": "dx",
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_mistake_breaks_one_property_is_named_and_its_counterexample_reproduces(name):
+    subject = mutant(MISTAKES[name])
+    verdict = judge(subject, Caller(5, 60), 60, 0)
+    wrong = [line for line in verdict.lines if not line.passed]
+    assert [line.property for line in wrong] == [KINDS[name]], verdict
+    assert wrong[0].mistake is MISTAKES[name]
+    things = [subject.kind] if hasattr(subject, "kind") else [subject.forward, subject.backward]
+    with pytest.raises(AssertionError), np.errstate(all="ignore"):
+        exec(wrong[0].counterexample, dict(zip(subject.names, things, strict=True)))
+
+
+def test_counterexamples_are_small_and_of_round_numbers():
+    verdict = judge(mutant(MISTAKES["sign of dvar"]), Caller(5, 60), 60, 0)
+    code = next(line for line in verdict.lines if not line.passed).counterexample
+    assert "x = np.array([[0.0], [1.0], [0.0]])" in code or "x = np.array([[0.0], [0.0]" in code
+    assert "gamma = np.array([1.0])" in code
+
+
+def test_mistakes_that_are_in_no_catalogue_are_found_but_not_named():
+    def backward(dout, cache):
+        dx, dgamma, dbeta = right.compact_backward(dout, cache)
+        return dx * 1.001, dgamma, dbeta
+
+    lines = wrong_lines(check_batch_norm((right.compact_forward, backward), examples=20))
+    assert set(lines) == {"dx"}
+    assert lines["dx"].mistake is None
+    assert "no known mistake matches" in str(lines["dx"])
+
+
+def test_two_mistakes_at_once_are_both_named():
+    def backward(dout, cache):
+        dx, dgamma, dbeta = right.compact_backward(dout, cache)
+        return dx - cache["scale"] * 0, dgamma / len(dout), -dbeta
+
+    lines = wrong_lines(check_batch_norm((right.compact_forward, backward), examples=20))
+    assert {name: line.mistake.name for name, line in lines.items()} == {
+        "dgamma": "dgamma averaged",
+        "dbeta": "dbeta sign",
+    }
+
+
+def test_a_wrong_forward_with_the_backward_of_the_right_one_is_put_down_to_the_forward():
+    def forward(x, gamma, beta, eps=1e-5):
+        s = np.sqrt(x.var(axis=0, ddof=1) + eps)
+        x_hat = (x - x.mean(axis=0)) / s
+        return gamma * x_hat + beta, (x_hat, s, gamma)
+
+    lines = wrong_lines(check_batch_norm((forward, right.einsum_backward), examples=20))
+    assert lines["forward"].mistake.name == "unbiased variance"
+    assert "put that right first" in lines["dx"].text
+
+
+def test_their_exception_is_told_with_their_line_and_our_call():
+    def backward(dout, cache):
+        return dout / undefined, None, None  # noqa: F821
+
+    lines = wrong_lines(check_batch_norm((right.compact_forward, backward), examples=5))
+    text = lines["dx"].text
+    assert "your code raised NameError: name 'undefined' is not defined" in text
+    assert "in backward: return dout / undefined" in text
+    assert "called as: dx, dgamma, dbeta = backward(dout, cache)" in text
+
+
+@pytest.mark.parametrize(
+    ("returned", "sentence"),
+    [
+        (None, "backward must return the 3 values dx, dgamma, dbeta; it returned None"),
+        ((1, 2), "it returned 2 values"),
+        (np.ones(3), "it returned ndarray of shape (3,)"),
+        ((np.ones((9, 9)),) * 3, "dx has shape (9, 9)"),
+        (([], [], []), "is of type list, not an array"),
+        ((np.ones(1, int),) * 3, "has dtype int64, not a floating-point one"),
+    ],
+)
+def test_results_of_the_wrong_kind_are_told(returned, sentence):
+    report = check_batch_norm((right.compact_forward, lambda dout, cache: returned), examples=5)
+    assert sentence in str(report)
+    assert report.exit_code == 1
+
+
+def test_a_loop_without_end_is_stopped_and_told():
+    def backward(dout, cache):
+        while True:
+            pass
+
+    start = time.monotonic()
+    report = check_batch_norm((right.compact_forward, backward), seconds_per_call=0.2)
+    assert time.monotonic() - start < 5
+    assert report.exit_code == 2
+    assert "did not return within 0.2 seconds: dx, dgamma, dbeta = backward" in str(report)
+    assert "could not be judged" in str(report)
+
+
+def test_the_limit_for_the_whole_holds():
+    def slow_backward(dout, cache):
+        time.sleep(0.05)
+        return right.compact_backward(dout, cache)
+
+    start = time.monotonic()
+    report = check_batch_norm((right.compact_forward, slow_backward), seconds=0.5)
+    assert time.monotonic() - start < 5
+    assert report.exit_code == 2
+    assert "the 0.5 seconds for the whole check were over" in str(report)
+
+
+def test_what_their_code_prints_does_not_show(capsys):
+    def backward(dout, cache):
+        print("debugging", dout)
+        return right.compact_backward(dout, cache)
+
+    assert check_batch_norm((right.compact_forward, backward), examples=3)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("implementation", "sentence"),
+    [
+        (3, "give (forward, backward) or a class, not int"),
+        ((lambda x: x, right.compact_backward), "forward(x) does not take (x, gamma, beta, ...)"),
+        ((right.compact_forward, lambda dout: dout), "backward does not take (dout, cache)"),
+        (
+            (lambda x, gamma, beta, bn_param, c: x, right.compact_backward),
+            "forward also needs c, which the judge does not know",
+        ),
+        (int, "the class int has no method forward"),
+    ],
+)
+def test_what_cannot_be_judged_is_a_sentence(implementation, sentence):
+    with pytest.raises(ValueError, match="check_batch_norm") as error:
+        check_batch_norm(implementation)
+    assert sentence in str(error.value)
+
+
+def test_recognising_takes_every_backward_and_leaves_other_norms_alone():
+    def forward(x, gamma, beta, bn_param):
+        raise NotImplementedError
+
+    def backward(dout, cache):
+        raise NotImplementedError
+
+    names = ["batchnorm", "layernorm", "spatial_batchnorm", "my_bn"]
+    namespace = {f"{n}_{d.__name__}": d for n in names for d in (forward, backward)}
+    namespace["batchnorm_backward_alt"] = backward
+    found = [(", ".join(s.names), s.ndim) for s in recognise(namespace)]
+    assert found == [
+        ("batchnorm_forward, batchnorm_backward", 2),
+        ("batchnorm_forward, batchnorm_backward_alt", 2),
+        ("spatial_batchnorm_forward, spatial_batchnorm_backward", 4),
+        ("my_bn_forward, my_bn_backward", 2),
+    ]
+    chosen = recognise(namespace, "batchnorm_backward_alt")
+    assert [s.names[1] for s in chosen] == ["batchnorm_backward_alt"]
+    assert recognise(namespace, "layernorm_forward")[0].names[0] == "layernorm_forward"
+    with pytest.raises(NothingToJudgeError, match="nothing is called 'other'"):
+        recognise(namespace, "other")

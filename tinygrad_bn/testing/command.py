@@ -1,0 +1,153 @@
+"""The command ``tinygrad-bn check``: judge the batch norm in a Python file.
+
+The judging happens in another process (worker.py), which this one ends if it does not come to an
+end itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+GRACE = 15.0  # seconds, beyond the limit that the other process keeps itself: starting, reporting
+BOOT = (
+    "import json, sys; given = json.loads(sys.argv.pop()); sys.path[:] = given.pop('path'); "
+    "from tinygrad_bn.testing.worker import main; main(**given)"
+)
+
+
+class _CannotJudgeError(Exception):
+    """Why there is no verdict, in one sentence."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "file",
+        metavar="FILE.py",
+        help="the file with the batch norm. It is run as ordinary Python, with your rights: "
+        "check only files that you would run",
+    )
+    parser.add_argument(
+        "--name", help="judge only this class, forward function or backward function"
+    )
+    parser.add_argument(
+        "--examples", type=_positive(int), default=200, metavar="K", help="cases (default: 200)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="draw other cases (default: 0)"
+    )
+    parser.add_argument("--json", action="store_true", help="give the report as JSON")
+    parser.add_argument(
+        "--seconds",
+        type=_positive(float),
+        default=60.0,
+        metavar="T",
+        help="stop after so long (default: 60)",
+    )
+    parser.add_argument(
+        "--seconds-per-call",
+        type=_positive(float),
+        default=5.0,
+        metavar="T",
+        help="how long one call of your code may take (default: 5)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Judge the file. Gives 0 if all is right, 1 if something is wrong, 2 if it cannot be told."""
+    try:
+        answer = _answer(args)
+        if "error" in answer:
+            raise _CannotJudgeError(answer["error"])
+    except _CannotJudgeError as reason:
+        if args.json:
+            print(json.dumps({"ok": False, "exit_code": 2, "error": str(reason)}, indent=2))
+        print(f"tinygrad-bn check: {reason}", file=sys.stderr)
+        return 2
+    report = answer["report"]
+    print(json.dumps(report, indent=2) if args.json else answer["text"])
+    if report["exit_code"] == 2:
+        print("tinygrad-bn check: stopped before all was judged", file=sys.stderr)
+    code: int = report["exit_code"]
+    return code
+
+
+def _positive(kind: Any) -> Any:
+    def positive(text: str) -> Any:
+        number = kind(text)
+        if not 0 < number < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        return number
+
+    positive.__name__ = "number"
+    return positive
+
+
+def _answer(args: argparse.Namespace) -> dict[str, Any]:
+    path = Path(args.file)
+    if not path.is_file():
+        what = "is a directory, not a Python file" if path.is_dir() else "is not there"
+        raise _CannotJudgeError(f"{path} {what}")
+    if find_spec("hypothesis") is None:
+        raise _CannotJudgeError("this needs hypothesis: pip install 'tinygrad-bn[testing]'")
+    request = {
+        "file": args.file,
+        "name": args.name,
+        "examples": args.examples,
+        "seed": args.seed,
+        "seconds": args.seconds,
+        "seconds_per_call": args.seconds_per_call,
+    }
+    with tempfile.TemporaryDirectory() as place:
+        return _asked(request, Path(place), 2 * args.seconds + GRACE)
+
+
+def _asked(request: dict[str, Any], place: Path, seconds: float) -> dict[str, Any]:
+    """Let another process answer. It talks through files: a pipe would wait for its children."""
+    file, answer, errors = request["file"], place / "answer", place / "errors"
+    boot = json.dumps({"path": sys.path, "request": request, "answers": str(answer)})
+    with errors.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-c", BOOT, boot],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
+            start_new_session=True, env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(place)},
+        )  # fmt: skip
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise _CannotJudgeError(
+                f"{file} did not come to an end, and could not be interrupted: a loop that "
+                "catches every exception, or that waits outside of Python?"
+            ) from None
+        finally:
+            _end(process)
+    try:
+        answered: dict[str, Any] = json.loads(answer.read_text())
+    except (OSError, ValueError):
+        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        said = errors.read_text(errors="replace").strip().rpartition("\n")[2]
+        raise _CannotJudgeError(
+            f"the process that ran {file} ended {how} before it was judged"
+            + (f": {said}" if said else "")
+        ) from None
+    return answered
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the process and what it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()

@@ -1,0 +1,47 @@
+"""A finding as code to paste: it ends in an assertion that fails, or in the call that raises."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .batch import Array, Batch
+from .catalogue import elsewhere
+from .conventions import Subject
+from .expectation import Finding, literal
+from .observation import Seen
+
+
+def script(subject: Subject, batch: Batch, seen: Seen, finding: Finding) -> str:
+    """Write code that shows the finding: it ends in an assertion that fails, or in the call."""
+    arrays = {
+        "x": batch.x, "gamma": batch.gamma, "beta": batch.beta, "dout": batch.dy,
+        "running_mean": batch.running_mean, "running_var": batch.running_var,
+        "x_first": elsewhere(batch, "first").x, "x_latest": elsewhere(batch, "latest").x,
+    }  # fmt: skip
+    body = "\n".join(seen.statements)
+    used = [name for name in arrays if _uses(body, name)]
+    lines = ["import numpy as np", _import(subject), ""]
+    lines += [f"{name} = {_literal(arrays[name])}" for name in used]
+    lines.append(body)
+    if finding.wanted:
+        lines.append(f"assert {finding.wanted}")
+    return "\n".join(lines)
+
+
+def _import(subject: Subject) -> str:
+    names, module = ", ".join(subject.names), subject.module
+    if module is None:
+        return f"# and {names}, as you defined it"
+    if module.isidentifier():
+        return f"from {module} import {names}"
+    pulled = [f'{n} = importlib.import_module("{module}").{n}' for n in subject.names]
+    return "\n".join(["import importlib", "", *pulled])
+
+
+def _uses(code: str, name: str) -> bool:
+    words = code.replace('"', " ' ").replace("(", " ").replace(")", " ").replace(",", " ")
+    return name in words.replace(":", " ").replace("}", " ").split()
+
+
+def _literal(array: Array) -> str:
+    return f"np.array({literal(array)}{'' if array.dtype == np.float64 else ', np.float32'})"

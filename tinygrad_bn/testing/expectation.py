@@ -1,0 +1,254 @@
+"""What a batch norm must show on a batch, and how far rounding may take it from that.
+
+Also what the sources leave open, and is read off the implementation itself: its eps, how much of
+the running statistics it keeps, and whether it feeds them the unbiased variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .batch import Array, Batch, probe
+from .calls import Caller, CallError
+from .conventions import EPS, MOMENTUM, Subject
+from .numerical import Estimate
+from .observation import GRADIENTS, Seen, running_of
+
+PROPERTIES: Mapping[str, tuple[str, ...]] = {
+    "forward": ("y",),
+    "dx": ("dx",),
+    "dgamma": ("dgamma",),
+    "dbeta": ("dbeta",),
+    "shapes and dtypes": (),  # of everything else
+    "inputs unchanged": (
+        "x after forward", "gamma after forward", "beta after forward", "dy after backward",
+    ),
+    "its own cache": ("dx after another forward", "dx of a second backward"),
+    "running statistics": (
+        "running mean", "running var", "running mean after test", "running var after test",
+    ),
+    "test mode": ("test mode",),
+}  # fmt: skip
+ANOTHER_CALL = ("dx after another forward", "dx of a second backward")
+TOO_ROUGH = 1e-2  # where rounding alone may be off by more than this, nothing is judged
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the sources leave open. `eps` is None if no eps fits."""
+
+    eps: float | None
+    momentum: float
+    unbiased: bool
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it must be; `wanted` is code that is false on what was got.
+
+    Where their code `raised`, there is nothing to hold against anything.
+    """
+
+    property: str
+    seen: str
+    text: str
+    wanted: str = ""
+    raised: bool = False
+
+
+# --- what must be ---------------------------------------------------------------------------
+
+
+def expected_values(
+    batch: Batch, seen: Mapping[str, Seen], gradients: list[Estimate] | None
+) -> dict[str, tuple[Array, Array]]:
+    """Give for everything seen the value it must have, and the bound on the difference."""
+    unit = precision(batch, seen)
+    r = roughness(batch, unit)
+    g, x_hat, dy = np.abs(batch.g), np.abs(batch.x_hat), np.abs(batch.dy)
+    tiny = float(np.finfo(np.float32 if unit > 1e-10 else np.float64).tiny) * batch.m
+    exact = np.zeros(())
+
+    y_bound = r * (g * (1 + x_hat) + np.abs(batch.b)) + tiny
+    a, b = batch.mean(dy), batch.mean(dy * x_hat)
+    bounds = {
+        "dx": g / batch.s * r * (1 + x_hat) * (dy + a + (1 + x_hat) * (a + b)) + tiny,
+        "dgamma": batch.per_feature(r * batch.sum(dy * (1 + x_hat))) + tiny,
+        "dbeta": batch.per_feature(r * batch.sum(dy)) + tiny,
+    }
+    expected = {
+        "y": (batch.y, y_bound),
+        "x after forward": (batch.x, exact),
+        "gamma after forward": (batch.gamma, exact),
+        "beta after forward": (batch.beta, exact),
+        "dy after backward": (batch.dy, exact),
+        "running mean after test": (batch.running_mean, exact),
+        "running var after test": (batch.running_var, exact),
+    }
+    for name, estimate in zip(GRADIENTS, gradients or (), strict=False):
+        expected[name] = estimate.value, 2 * bounds[name] + 2 * estimate.error
+    own = seen["dx"].value if "dx" in seen else None
+    if isinstance(own, np.ndarray) and own.shape == batch.x.shape:
+        expected |= dict.fromkeys(ANOTHER_CALL, (own, 2 * bounds["dx"]))
+
+    largest = batch.per_feature(np.abs(batch.x).max(axis=batch.axis, keepdims=True))
+    rough = batch.per_feature(r)
+    old_mean, old_var = np.abs(batch.running_mean), np.abs(batch.running_var)
+    expected["running mean"] = batch.new_running_mean, rough * (old_mean + largest) + tiny
+    expected["running var"] = (
+        batch.new_running_var,
+        rough * (old_var + 2 * batch.per_feature(batch.s**2)),
+    )
+    test_rough = (batch.m + 30) * 4 * unit
+    distance = np.abs(batch.x) + np.abs(batch.spread(batch.running_mean))
+    test_std = np.sqrt(batch.spread(batch.running_var))
+    expected["test mode"] = batch.test(), test_rough * (g * distance / test_std + np.abs(batch.b))
+    return expected
+
+
+def precision(batch: Batch, seen: Mapping[str, Seen]) -> float:
+    """Find the machine epsilon of the coarsest result: who computes in float32 may round so."""
+    dtypes = [batch.x.dtype]
+    dtypes += [
+        s.value.dtype
+        for s in seen.values()
+        if isinstance(s.value, np.ndarray) and s.value.dtype.kind == "f"
+    ]
+    return max(float(np.finfo(dtype).eps) for dtype in dtypes)
+
+
+def roughness(batch: Batch, unit: float) -> Array:
+    """Bound the relative rounding error of x_hat, per feature, by whatever right formula.
+
+    Sums of m terms are off by m units each; mu by that times max|x|; and a variance computed as
+    E[x^2] - mu^2 by that times max|x|^2. Infinity where this comes to more than ``TOO_ROUGH``.
+    """
+    largest = np.abs(batch.x).max(axis=batch.axis, keepdims=True).astype(np.float64)
+    r = 4 * (batch.m + 30) * unit * (1 + largest**2 / (batch.var + batch.eps))
+    return np.where(r > TOO_ROUGH, np.inf, r)
+
+
+# --- comparing ------------------------------------------------------------------------------
+
+
+def findings(
+    seen: Mapping[str, Seen], expected: Mapping[str, tuple[Array, Array]]
+) -> list[Finding]:
+    """List what is not as it must be."""
+    found = []
+    for name, one in seen.items():
+        home = next(p for p, names in PROPERTIES.items() if name in names)
+        if isinstance(one.value, CallError):
+            found.append(Finding(home, name, str(one.value), raised=True))
+        elif name in expected:
+            finding = _compare(home, name, one, *expected[name])
+            if finding:
+                found.append(finding)
+    return found
+
+
+def _compare(home: str, name: str, seen: Seen, wanted: Array, bound: Array) -> Finding | None:
+    got, e = seen.value, seen.expression
+    shapes = "shapes and dtypes"
+    if not isinstance(got, np.ndarray | np.generic):
+        text = f"{e} is of type {type(got).__name__}, not an array"
+        return Finding(shapes, name, text, f"isinstance({e}, np.ndarray), type({e})")
+    if got.dtype.kind != "f":
+        text = f"{e} has dtype {got.dtype}, not a floating-point one"
+        return Finding(shapes, name, text, f'{e}.dtype.kind == "f", {e}.dtype')
+    if got.shape != wanted.shape:
+        text = f"{e} has shape {got.shape}; it must be {wanted.shape}"
+        return Finding(shapes, name, text, f"{e}.shape == {wanted.shape}, {e}.shape")
+    bound = np.broadcast_to(bound, wanted.shape)
+    judged = np.isfinite(bound) & np.isfinite(wanted)  # who divides 0 by 0 has no derivative
+    with np.errstate(invalid="ignore"):
+        wrong = judged & ~(np.abs(got - wanted) <= bound)
+    if not wrong.any():
+        return None
+    text = f"{e} is wrong\n  expected {_shown(wanted)}\n  got      {_shown(got)}"
+    bound, off = bound[judged].max(), np.abs(np.where(judged, got - wanted, 0)).max()
+    tolerance = max(float(bound), float(off) / 100 if np.isfinite(off) else 1e-6)
+    room = min(tolerance, off - tolerance) / 2 if np.isfinite(off) else tolerance
+    code = f"np.allclose({e}, {literal(wanted, room)}, rtol=0, atol={tolerance:.1g}), {e}"
+    return Finding(home, name, text, code)
+
+
+def literal(array: Array, room: float = 0.0) -> str:
+    """Write an array on one line, with so many digits that no value is off by more than `room`."""
+    short = (np.array([float(f"{v:.{n}g}") for v in array.flat]) for n in range(1, 17))
+    flat = next((s for s in short if np.all(np.abs(s - array.ravel()) <= room)), array.ravel())
+    # By way of the shortest text that gives back the value: 0.1, also in float32.
+    shortest = np.array([float(str(value)) for value in flat.astype(array.dtype)])
+    return str(shortest.reshape(array.shape).tolist())
+
+
+def _shown(value: Any) -> str:
+    return np.array2string(value, precision=6, separator=", ", prefix=" " * 11, suppress_small=True)
+
+
+# --- what the sources leave open ------------------------------------------------------------
+
+
+def choices_of(subject: Subject, call: Caller) -> Choices:
+    """Read the open choices off the implementation; the usual ones if it does not run."""
+    momentum, unbiased = MOMENTUM, False
+    batch = probe(subject.ndim, 1.0)
+    try:
+        session = subject.session(call, batch.gamma, batch.beta, running_of(batch))
+        session.train(batch.x.copy())
+        mean, var = session.running()
+        eps = _fitting_eps(subject, call)
+    except CallError:  # the examples will show the exception
+        return Choices(None, momentum, unbiased)
+    if np.shape(mean) == np.shape(var) == batch.features:
+        momentum = _kept(mean, batch)
+        fed = (var - momentum * batch.running_var) / (1 - momentum)
+        excess = fed / batch.per_feature(batch.var) - 1
+        unbiased = bool(np.all(np.abs(excess * (batch.m - 1) - 1) < 0.1))
+    return Choices(eps, momentum, unbiased)
+
+
+def _kept(mean: Array, batch: Batch) -> float:
+    """How much of the old running mean is kept; the usual weight if none from 1/2 to 1 fits."""
+    step = batch.per_feature(batch.mu) - batch.running_mean
+    weights = 1 - (mean - batch.running_mean) / step
+    kept = float(f"{np.median(weights):.6g}")
+    return kept if np.ptp(weights) < 1e-4 and 0.5 <= kept < 1 else MOMENTUM
+
+
+def _fitting_eps(subject: Subject, call: Caller) -> float | None:
+    """Solve y = xc / sqrt(var + eps) for eps, at two small variances that must agree."""
+    found = []
+    for scale in (1e-3, 3e-3):
+        batch = probe(subject.ndim, scale)
+        session = subject.session(call, batch.gamma, batch.beta, running_of(batch))
+        y = session.train(batch.x.copy())
+        if not isinstance(y, np.ndarray) or y.shape != batch.x.shape:
+            return None
+        slope = batch.sum(batch.xc * y) / batch.sum(batch.xc**2)
+        eps = float(np.median(1 / slope**2 - batch.var))
+        if not (eps > 1e-15 and np.allclose(y, batch.xc / np.sqrt(batch.var + eps), rtol=1e-4)):
+            return None
+        found.append(eps)
+    low, high = sorted(found)
+    if high > low * 1.02:
+        return None
+    rounded = float(f"{low:.2g}")
+    return rounded if abs(rounded - low) < 1e-2 * low else low
+
+
+def eps_to_judge_by(choices: Choices) -> float:
+    """The eps that fits, else the usual one."""
+    return EPS if choices.eps is None else choices.eps
+
+
+def notes_on(batch: Batch, seen: Mapping[str, Seen]) -> set[str]:
+    """Say what is worth knowing and no mistake."""
+    y: Any = seen["y"].value if "y" in seen else None
+    if not isinstance(y, np.ndarray) or y.dtype == batch.x.dtype:
+        return set()
+    return {f"{batch.x.dtype} input gives {y.dtype} output"}

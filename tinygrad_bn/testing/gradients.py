@@ -1,0 +1,319 @@
+"""gradcheck: hold a gradient against a numerical derivative, and say how sure that is.
+
+Where everything that a function recorded is analytic, the record is replayed with complex numbers:
+f(x + ih) = f(x) + ih f'(x), so that with h = 1e-30 the imaginary part is the derivative, exact to
+rounding. Elsewhere, differences (numerical.py). Tolerances are the error estimates of both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..autodiff import grad, topological_order
+from ..tensor import Tensor, as_tensor
+from .numerical import Array, Estimate, slope, vjp
+
+# fmt: off
+ANALYTIC = {
+    "add", "sub", "mul", "div", "neg", "pow", "sqrt", "exp", "log", "sin", "cos", "tanh", "sum",
+    "mean", "var", "matmul", "reshape", "transpose", "broadcast_to", "concatenate", "stack",
+    "getitem", "scatter", "where", "astype",
+}
+# fmt: on
+STEP = 1e-30
+Function: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """The outcome of ``gradcheck``; true if every element agrees. Printed, it explains itself.
+
+    `worst_input` and `worst_element` say where the disagreement is largest in proportion to the
+    `tolerance` there; `expected` is the numerical derivative and `got` the gradient under test.
+    """
+
+    ok: bool
+    method: str
+    order: int
+    checked: int
+    worst_input: int
+    worst_element: tuple[int, ...]
+    expected: float
+    got: float
+    tolerance: float
+    problem: str = ""
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        what = "gradient" if self.order == 1 else f"gradient of order {self.order}"
+        if self.problem:
+            return f"the {what} is wrong: {self.problem}"
+        where = f"input {self.worst_input}"
+        if self.worst_element:
+            where += f", element [{', '.join(map(str, self.worst_element))}]"
+        if self.ok:
+            head = f"the {what} agrees in all {self.checked} elements ({self.method})"
+        else:
+            head = f"the {what} is wrong ({self.method})"
+        return (
+            f"{head}\n  {'nearest to failing' if self.ok else 'worst'} at {where}: expected "
+            f"{self.expected:.10g}, got {self.got:.10g}, sure to within {self.tolerance:.2g}"
+        )
+
+
+def gradcheck(
+    fn: Function,
+    *inputs: npt.ArrayLike | Tensor,
+    order: int = 1,
+    vjp: Function | None = None,
+    seed: int = 0,
+) -> GradientReport:
+    """Check the gradient of `fn` at `inputs` against a numerical derivative.
+
+    For a random cotangent w, the gradient J^T w of every input is held, element by element,
+    against the derivative of ``sum(w * fn(x))``.
+
+    Parameters
+    ----------
+    fn : function of Tensors, or of arrays
+        One argument for each input; it gives one Tensor or array. A plain NumPy function is run on
+        Tensors and differentiated by the engine, unless `vjp` is given.
+    inputs : arrays or Tensors of real numbers
+    order : int
+        1 checks the gradient, 2 also the gradient of the gradient, and so on.
+    vjp : function, optional
+        A backward written by hand, to be checked in place of the engine's:
+        ``vjp(w, *inputs)`` gives one gradient for each input. `fn` is then called with arrays.
+        For order 1.
+    seed : int
+        Draws the cotangent: no value near 0, no two equal.
+
+    Returns
+    -------
+    GradientReport, which is true if all elements agree within their tolerance: the error estimate
+    of the numerical derivative, and how much the gradient itself moves when its inputs are
+    rounded differently.
+
+    Raises
+    ------
+    ValueError
+        If there is no input, `order` is not at least 1, or a derivative cannot be taken at all,
+        as at a point outside of the domain.
+
+    Examples
+    --------
+    >>> import numpy as np, tinygrad_bn as tg
+    >>> gradcheck(lambda x: np.tanh(x) ** 2, [0.5, -1.0], order=2)  # doctest: +ELLIPSIS
+    the gradient of order 2 agrees in all 2 elements (complex step) ...
+    >>> gradcheck(lambda x: x**3, [1.0, 2.0], vjp=lambda w, x: w * x**2)  # doctest: +ELLIPSIS
+    the gradient is wrong (central differences)
+      worst at input 0, element [1]: expected ..., got ..., sure to within ...
+    """
+    if not inputs:
+        raise ValueError("gradcheck: give at least one input after the function")
+    if order < 1 or (vjp is not None and order != 1):
+        raise ValueError(f"gradcheck: order is {order}; it is at least 1, and 1 with vjp=")
+    xs = [as_tensor(x).numpy() for x in inputs]
+    rng = np.random.default_rng(seed)
+    for done in range(1, order):
+        report = _check(fn, xs, None, done, rng)
+        if not report:
+            return report
+        fn = _gradient_of(fn, len(xs), rng)
+    return _check(fn, xs, vjp, order, rng)
+
+
+def cotangent(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Draw a cotangent without structure: both signs, no value near zero, no two equal."""
+    return np.asarray(rng.uniform(0.5, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
+
+
+def _check(
+    fn: Function, xs: Sequence[Array], by_hand: Function | None, order: int, rng: Any
+) -> GradientReport:
+    evaluate = _through_tensors(fn) if by_hand is None else _on_copies(fn)
+    w = cotangent(evaluate(*xs).shape, rng)
+
+    def gradients(*arrays: Array) -> list[Array]:
+        if by_hand is None:
+            return _by_engine(fn, arrays, w)
+        given = by_hand(w.copy(), *(a.copy() for a in arrays))
+        return [np.asarray(g) for g in (given if isinstance(given, tuple | list) else [given])]
+
+    got = gradients(*xs)
+    shapes = [g.shape for g in got]
+    if shapes != [x.shape for x in xs]:
+        problem = f"gradients of the shapes {shapes} for inputs of {[x.shape for x in xs]}"
+        return GradientReport(False, "shapes", order, 0, 0, (), np.nan, np.nan, np.nan, problem)
+    wide = [x.astype(np.float64) for x in xs]
+    estimates = None if by_hand else _complex_step(fn, wide, w, rng)
+    method = "complex step"
+    if estimates is None:
+        method = "central differences"
+        steps = [np.maximum(np.abs(x), 1.0) / 8 for x in wide]
+        estimates = vjp(evaluate, wide, w, steps, ratio=4.0, levels=9)
+    return _judged(xs, got, estimates, _rounding(gradients, xs, got, rng), method, order)
+
+
+def _judged(
+    xs: Sequence[Array],
+    got: Sequence[Array],
+    estimates: Sequence[Estimate],
+    rounding: Sequence[Array],
+    method: str,
+    order: int,
+) -> GradientReport:
+    worst: tuple[float, Any] = (-1.0, None)
+    for i, (g, estimate, noise) in enumerate(zip(got, estimates, rounding, strict=True)):
+        for place in np.ndindex(g.shape):
+            expected, tolerance = estimate.value[place], estimate.error[place] + noise[place]
+            if not np.isfinite(tolerance):
+                raise ValueError(
+                    f"gradcheck: no derivative can be taken at input {i}, element {list(place)}: "
+                    "is the function finite around there?"
+                )
+            off = abs(g[place] - expected) / max(tolerance, np.finfo(np.float64).tiny)
+            ratio = float(off) if np.isfinite(off) else np.inf
+            if ratio > worst[0]:
+                worst = (ratio, (i, place, float(expected), float(g[place]), float(tolerance)))
+    checked = sum(x.size for x in xs)
+    if worst[1] is None:
+        return GradientReport(True, method, order, 0, 0, (), np.nan, np.nan, np.nan)
+    return GradientReport(worst[0] <= 1, method, order, checked, *worst[1])
+
+
+def _by_engine(fn: Function, xs: Sequence[Array], w: Array) -> list[Array]:
+    leaves, y = _record(fn, xs)
+    if not y.requires_grad:
+        return [np.zeros_like(x) for x in xs]
+    return [g.data for g in grad(y, leaves, w)]
+
+
+def _record(fn: Function, xs: Sequence[Array]) -> tuple[list[Tensor], Tensor]:
+    leaves = [Tensor(x, requires_grad=True) for x in xs]
+    y = fn(*leaves)
+    return leaves, y if isinstance(y, Tensor) else Tensor(y)
+
+
+def _through_tensors(fn: Function) -> Callable[..., Array]:
+    def evaluate(*xs: Array) -> Array:
+        return _record(fn, xs)[1].data
+
+    return evaluate
+
+
+def _on_copies(fn: Function) -> Callable[..., Array]:
+    def evaluate(*xs: Array) -> Array:
+        return np.asarray(fn(*(x.copy() for x in xs)))
+
+    return evaluate
+
+
+def _gradient_of(fn: Function, count: int, rng: Any) -> Function:
+    """Make a function of Tensors that gives a random mixture of all entries of the gradient."""
+    seed = int(rng.integers(2**32))
+
+    def mixture(*xs: Tensor) -> Any:
+        draw = np.random.default_rng(seed)
+        y = fn(*xs)
+        w = cotangent(y.shape, draw)
+        gradients = grad(y, xs[:count], w, create_graph=True)
+        return sum((g * cotangent(g.shape, draw)).sum() for g in gradients)
+
+    return mixture
+
+
+def _rounding(
+    gradients: Callable[..., list[Array]], xs: Sequence[Array], got: Sequence[Array], rng: Any
+) -> list[Array]:
+    """Measure how far off rounding takes each gradient.
+
+    Two ways: by how much it moves when every input is off by one rounding (the condition of the
+    whole), and by how much float32 and float64 differ on the same inputs (what is lost when terms
+    cancel on the way), scaled to the precision at hand. The largest element counts for all, for
+    an element may be small only because its terms cancel; 16 is a margin for so few samples.
+    """
+    unit = max(float(np.finfo(x.dtype).eps) for x in xs)
+    moved = [float(unit * np.max(np.abs(g), initial=0.0)) for g in got]
+
+    def note(some: Sequence[Array], others: Sequence[Array], scale: float) -> None:
+        for i, (a, b) in enumerate(zip(some, others, strict=True)):
+            off = float(np.max(np.abs(a.astype(np.float64) - b), initial=0.0))
+            moved[i] = max(moved[i], scale * off if np.isfinite(off) else 0.0)
+
+    for _ in range(4):
+        nudged = [x * (1 + np.finfo(x.dtype).eps * rng.choice([-1.0, 1.0], x.shape)) for x in xs]
+        again = gradients(*(n.astype(x.dtype) for n, x in zip(nudged, xs, strict=True)))
+        note(again, got, 1.0)
+    with np.errstate(all="ignore"):
+        rough = [x.astype(np.float32) for x in xs]
+        fine = [x.astype(np.float64) for x in rough]
+        note(gradients(*rough), gradients(*fine), unit / float(np.finfo(np.float32).eps))
+    return [np.full(g.shape, 16 * size) for g, size in zip(got, moved, strict=True)]
+
+
+# --- complex step ---------------------------------------------------------------------------
+
+
+def _complex_step(fn: Function, xs: Sequence[Array], w: Array, rng: Any) -> list[Estimate] | None:
+    """Differentiate by replaying the record with complex numbers; None where that cannot be.
+
+    What was not recorded (a constant that depends on the input) is not replayed either, so one
+    difference of `fn` itself, along a random direction, must agree.
+    """
+    leaves, y = _record(fn, xs)
+    order = topological_order(y)
+    if any(t.op is not None and t.op.name not in ANALYTIC for t in order):
+        return None
+    estimates = []
+    unit = float(np.finfo(np.float64).eps)
+    for i, x in enumerate(xs):
+        value, error = np.zeros(x.shape), np.zeros(x.shape)
+        for place in np.ndindex(x.shape):
+            shifted = x.astype(complex)
+            shifted[place] += STEP * 1j
+            terms = w * (_replay(order, leaves[i], shifted).imag / STEP)
+            value[place] = terms.sum()
+            error[place] = 64 * unit * np.abs(terms).sum()
+        estimates.append(Estimate(value, error))
+    return estimates if _agrees_along_a_direction(fn, xs, w, estimates, rng) else None
+
+
+def _replay(order: Sequence[Tensor], leaf: Tensor, shifted: Array) -> Array:
+    values: dict[int, Array] = {id(leaf): shifted}
+    for tensor in order:
+        if tensor.op is None or not any(id(source) in values for source in tensor.inputs):
+            continue
+        operands = [
+            values.get(id(source), value)
+            for source, value in zip(tensor.inputs, tensor.values, strict=True)
+        ]
+        params = {k: complex if k == "dtype" else v for k, v in tensor.params.items()}
+        values[id(tensor)] = tensor.op.forward(*operands, **params)
+    last = order[-1]
+    return np.asarray(values.get(id(last), last.data))
+
+
+def _agrees_along_a_direction(
+    fn: Function, xs: Sequence[Array], w: Array, estimates: Sequence[Estimate], rng: Any
+) -> bool:
+    directions = [cotangent(x.shape, rng) * np.maximum(np.abs(x), 1.0) for x in xs]
+    unit = float(np.finfo(np.float64).eps)
+
+    def along(t: float) -> tuple[float, float]:
+        moved = [x + t * v for x, v in zip(xs, directions, strict=True)]
+        terms = w * _through_tensors(fn)(*moved)
+        return float(terms.sum()), 4 * unit * float(np.abs(terms).sum())
+
+    numerical, error = slope(along, 1 / 8, 4.0, 9)
+    parts = [e.value * v for e, v in zip(estimates, directions, strict=True)]
+    exact = sum(float(p.sum()) for p in parts)
+    size = sum(float(np.abs(p).sum()) for p in parts)
+    return bool(abs(numerical - exact) <= error + 1e-10 * size)
