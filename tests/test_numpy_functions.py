@@ -124,7 +124,8 @@ def test_supported_function_gives_numpys_numbers_and_the_right_gradient(
 
 
 def test_no_supported_function_is_left_out() -> None:
-    assert {row[0] for row in SUPPORTED} == set(FUNCTIONS)
+    elsewhere = {np.einsum, np.tile, np.repeat, np.average, np.outer}  # ..._composed.py
+    assert {row[0] for row in SUPPORTED} | elsewhere == set(FUNCTIONS)
 
 
 UFUNCS = [f for f in FUNCTIONS if isinstance(f, np.ufunc) and f is not np.matmul]
@@ -342,7 +343,7 @@ def test_unsupported_function_is_refused_by_name(name: str, function: Any) -> No
 def test_the_loop_over_numpys_functions_is_not_empty() -> None:
     names = {name for name, _ in UNSUPPORTED}
     assert len(names) > 200
-    assert {"cumsum", "einsum", "arctan", "norm", "fft", "sort", "hstack", "floor_divide"} <= names
+    assert {"cumsum", "arctan", "norm", "fft", "sort", "hstack", "floor_divide"} <= names
 
 
 def assigned(array: np.ndarray, index: Any, value: Any) -> None:

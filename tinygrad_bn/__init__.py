@@ -1,6 +1,6 @@
 """Reverse-mode autodiff on NumPy, in which batch normalization is composed of primitives."""
 
-from . import closed_form, nn, optim
+from . import closed_form, nn, optim, testing
 from .allocator import keep_freed_memory
 from .autodiff import grad
 from .batch_norm import batch_norm, layer_norm
@@ -54,5 +54,5 @@ __all__ = [
     "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad", "graph", "layer_norm",
     "leaky_relu", "log", "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "neg", "nn",
     "no_grad", "optim", "pow", "relu", "reshape", "scatter", "scope", "sigmoid", "sign", "sin",
-    "sqrt", "stack", "sub", "sum", "tanh", "transpose", "var", "where",
+    "sqrt", "stack", "sub", "sum", "tanh", "testing", "transpose", "var", "where",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from . import run
 from .bench import command as bench
 from .tables import InputError
+from .testing import command as check
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,6 +32,15 @@ def parser() -> argparse.ArgumentParser:
             "gradient from the graph against the three closed forms, and draw the graph.",
         )
     )
+    judge = commands.add_parser(
+        "check",
+        help="judge the batch norm in a Python file of yours",
+        description="Judge a batch norm written in NumPy: hold its backward pass against the "
+        "derivative of its own forward pass, show the smallest case that fails, and name the "
+        "mistake. The file is run as ordinary Python.",
+    )
+    check.add_arguments(judge)
+    judge.set_defaults(run=check.run)
     bench.add_arguments(
         commands.add_parser(
             "bench",
