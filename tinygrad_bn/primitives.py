@@ -26,8 +26,7 @@ Array = Any  # an ndarray, or a Tensor that stands in for one
 class Primitive:
     """One row of the table. Called, it computes; called on a Tensor, it is recorded.
 
-    A rule gives a new array, or ``g`` itself, a view, or one of the values: never an array that
-    it keeps for itself, for what it gives may be added to in place.
+    A rule gives a new array, ``g``, a view or a value: the reverse pass may add to a new one.
     """
 
     name: str
@@ -45,10 +44,8 @@ class Primitive:
                 return record(self, operands, params)
         return self.forward(*operands, **params)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.name
-
-    __repr__ = __str__
 
 
 TABLE: dict[str, Primitive] = {}
