@@ -20,7 +20,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import tinygrad_bn as tg
-from tinygrad_bn import cli, numpy_functions
+from tinygrad_bn import cli, functions, numpy_functions
 from tinygrad_bn.operations import Operations
 from tinygrad_bn.primitives import TABLE
 
@@ -32,7 +32,7 @@ MATHEMATICS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]<
 def on_config(config: MkDocsConfig) -> None:
     """Say of the operations, which are made from the table, where they are found."""
     for name in tg.__all__:
-        if inspect.isfunction(function := getattr(tg, name)):
+        if inspect.isfunction(function := vars(functions).get(name)):
             function.__module__, function.__qualname__ = "tinygrad_bn", name
     for name, method in vars(Operations).items():
         if inspect.isfunction(method) and not name.startswith("_"):
