@@ -38,7 +38,7 @@ def four_operations() -> tg.Graph:
     return tg.graph(L, gradient=True, names=locals())
 
 
-def batch_norm() -> tg.Graph:
+def nine_operations() -> tg.Graph:
     """Draw the nine operations on the six numbers (page 5)."""
     x, gamma, beta = leaf(SIX_NUMBERS, "x"), leaf([2.0], "gamma"), leaf([10.0], "beta")
     return tg.graph(tg.batch_norm(x, gamma, beta, eps=0.0), gradient=DY)
@@ -122,7 +122,7 @@ def reachable(start: str, known: dict[str, set[str]]) -> set[str]:
 def main() -> None:
     """Draw them all."""
     PICTURES.mkdir(exist_ok=True)
-    for picture in (four_operations, batch_norm, three_paths, gradient_of_batch_norm, layer):
+    for picture in (four_operations, nine_operations, three_paths, gradient_of_batch_norm, layer):
         print(picture().save(PICTURES / f"{picture.__name__}.svg"))
     print(render.save(imports().source, PICTURES / "imports.svg"))
 
