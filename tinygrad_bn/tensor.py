@@ -93,10 +93,13 @@ class Tensor(Operations):
 
     Attributes
     ----------
-    data : ndarray, read-only. A leaf's can be replaced: ``p.data = array``.
-    grad : ndarray or None. Filled by ``backward()``, which adds to it.
-    op, inputs, params : the primitive that made it, from which tensors, with which parameters;
-        None, ``()`` and ``{}`` for a leaf.
+    data : ndarray
+        Read-only. A leaf's can be replaced: ``p.data = array``.
+    grad : ndarray or None
+        Filled by ``backward()``, which adds to it.
+    op, inputs, params
+        The primitive that made it, from which tensors, with which parameters; None, ``()`` and
+        ``{}`` for a leaf.
 
     Examples
     --------

@@ -1,0 +1,117 @@
+"""What MkDocs does beyond Markdown: mathematics as MathML, pages made from the code.
+
+MathML is written at build time, so that a reader's browser shows it without a download. The pages
+`contributing.md` and `changelog.md` are the files of the repository's root, under these names.
+"""
+
+from __future__ import annotations
+
+import html
+import inspect
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import griffe
+from latex2mathml.converter import convert
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+import tinygrad_bn as tg
+from tinygrad_bn import cli, functions, numpy_functions
+from tinygrad_bn.operations import Operations
+from tinygrad_bn.primitives import TABLE
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = re.compile(r"^(>>> .*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+MATHEMATICS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Say of the operations, which are made from the table, where they are found."""
+    for name in tg.__all__:
+        if inspect.isfunction(function := vars(functions).get(name)):
+            function.__module__, function.__qualname__ = "tinygrad_bn", name
+    for name, method in vars(Operations).items():
+        if inspect.isfunction(method) and not name.startswith("_"):
+            method.__module__ = Operations.__module__
+            method.__qualname__ = f"Operations.{name}"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that lie outside of docs/."""
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        content = (ROOT / name).read_text().replace("](docs/", "](")
+        content = content.replace("](CHANGELOG.md)", "](changelog.md)")
+        files.append(File.generated(config, name.lower(), content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Fill in what is made from the code, where a page has the mark ``<!-- made: ... -->``."""
+    return re.sub(r"<!-- made: (\w+) -->", lambda mark: MADE[mark[1]](), markdown)
+
+
+def on_page_content(html_text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Replace LaTeX by MathML."""
+    return MATHEMATICS.sub(_mathml, html_text)
+
+
+def _mathml(found: re.Match[str]) -> str:
+    display = "block" if found[2] == "[" else "inline"
+    return str(convert(html.unescape(found[3]).strip(), display=display))
+
+
+class Examples(griffe.Extension):
+    """Put a docstring's examples into blocks of code, where no headline says that they are some."""
+
+    def on_instance(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        """Change the docstring of each object as it is read."""
+        docstring = obj.docstring
+        if docstring and "Examples\n---" not in docstring.value:
+            docstring.value = EXAMPLE.sub(r"```python\n\1\n```", docstring.value)
+
+
+def primitives() -> str:
+    """Write the table of primitives: formula, the rule for each input, NumPy's names, example."""
+    parts = []
+    for row in TABLE.values():
+        rules = ", ".join(
+            f"$\\bar {letter} = {latex}$"
+            for letter, (_, latex) in zip("ab", row.rules, strict=False)
+        )
+        known = ", ".join(f"`np.{function.__name__}`" for function in row.numpy)
+        call, shown = row.example
+        parts.append(
+            f"## {row.name}\n\n$${row.math[1]}$$\n\nBackward: {rules}.\n\n"
+            + (f"Recorded for {known}.\n\n" if known else "")
+            + f"```python\n>>> {call}\n{shown}\n```\n"
+        )
+    return "\n".join(parts)
+
+
+def numpy_names() -> str:
+    """List NumPy's functions that a Tensor answers."""
+
+    def listed(functions: object) -> str:
+        return ", ".join(sorted(f"`np.{f.__name__}`" for f in functions))  # type: ignore
+
+    return (
+        f"Recorded: {listed(numpy_functions.FUNCTIONS)}.\n\n"
+        f"Answered with plain arrays, numbers or truth values: {listed(numpy_functions.PLAIN)}."
+    )
+
+
+def command_line() -> str:
+    """Give the help texts of the command and its subcommands."""
+    os.environ["COLUMNS"] = "90"
+    top = cli.parser()
+    texts = [top.format_help()]
+    for action in top._subparsers._group_actions:  # type: ignore[union-attr]
+        texts += [command.format_help() for command in action.choices.values()]  # type: ignore
+    return "\n".join(f"```text\n{text}```\n" for text in texts)
+
+
+MADE = {"primitives": primitives, "numpy_names": numpy_names, "command_line": command_line}

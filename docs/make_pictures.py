@@ -1,0 +1,131 @@
+"""Draw every picture of the documentation, by the library's own views.
+
+    python docs/make_pictures.py
+
+writes docs/pictures/*.svg. It needs a Graphviz engine (the program dot, or the extra ``render``).
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import graphviz
+import numpy as np
+
+import tinygrad_bn as tg
+from tinygrad_bn.graph import render
+
+PACKAGE = Path(tg.__file__).parent
+PICTURES = Path(__file__).parent / "pictures"
+
+SIX_NUMBERS = [[1.0], [4.0], [6.0], [8.0], [10.0], [9.0]]
+DY = np.array([[1.0], [-2.0], [0.5], [3.0], [-1.0], [0.0]])
+
+
+def leaf(data: object, name: str) -> tg.Tensor:
+    """Make an input that needs a gradient."""
+    return tg.Tensor(data, requires_grad=True, name=name)
+
+
+def four_operations() -> tg.Graph:
+    """Draw the square of a line's distance from a target (page 2)."""
+    w, x, b, t = leaf(2.0, "w"), leaf(3.0, "x"), leaf(1.0, "b"), leaf(5.0, "t")
+    p = w * x
+    s = p + b
+    e = s - t
+    L = e**2  # noqa: N806 (its name on the page)
+    return tg.graph(L, gradient=True, names=locals())
+
+
+def nine_operations() -> tg.Graph:
+    """Draw the nine operations on the six numbers (page 5)."""
+    x, gamma, beta = leaf(SIX_NUMBERS, "x"), leaf([2.0], "gamma"), leaf([10.0], "beta")
+    return tg.graph(tg.batch_norm(x, gamma, beta, eps=0.0), gradient=DY)
+
+
+def three_paths() -> tg.Graph:
+    """Draw batch norm without its parameters: what is left is the three paths (page 6)."""
+    return tg.graph(tg.batch_norm(leaf(SIX_NUMBERS, "x")), gradient=DY)
+
+
+def gradient_of_batch_norm() -> tg.Graph:
+    """Draw the gradient as a graph (page 10)."""
+    x = leaf(SIX_NUMBERS, "x")
+    with tg.scope("forward"):
+        y = tg.batch_norm(x)
+    with tg.scope("backward"):
+        (dx,) = tg.grad(y, x, tg.Tensor(DY, name="dy"), create_graph=True)
+    return tg.graph(dx, names={"dx": dx})
+
+
+def layer() -> tg.Graph:
+    """Draw the layer of the guide to drawing."""
+    x, w = leaf([[1.0, 2.0], [3.0, 5.0]], "x"), leaf([[1.0], [-1.0]], "w")
+    with tg.scope("layer"):
+        z = x @ w
+        y = tg.relu(z + 2.0)
+    return tg.graph(y, gradient=np.array([[1.0], [-0.5]]), names=locals())
+
+
+def imports() -> graphviz.Digraph:
+    """Draw which file imports which; what follows by way of others is left out."""
+    rooms = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
+    known = {room: set[str]() for room in sorted(rooms)}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if room_of(path) in known:
+            known[room_of(path)] |= imported(path, rooms) - {room_of(path)}
+    picture = graphviz.Digraph("imports")
+    picture.attr("graph", rankdir="TB", ranksep="0.4", nodesep="0.25", fontname="Helvetica")
+    picture.attr(
+        "node", shape="box", style="rounded,filled", fillcolor="#d6e6f5", fontname="Helvetica"
+    )
+    picture.attr("edge", color="#6b7885", arrowsize="0.6")
+    for room in known:
+        picture.node(room)
+        through_others = {far for near in known[room] for far in reachable(near, known)}
+        for other in sorted(known[room] - through_others):
+            picture.edge(room, other)
+    return picture
+
+
+def room_of(path: Path) -> str:
+    """Name a file, or the folder that it is in."""
+    inside = path.relative_to(PACKAGE)
+    return f"{inside.parts[0]}/" if len(inside.parts) > 1 else inside.stem
+
+
+def imported(path: Path, rooms: set[str]) -> set[str]:
+    """List the rooms that a file imports, those for type checkers alone left out."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    found: set[str] = set()
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.ImportFrom) and statement.level == depth:
+            names = [statement.module] if statement.module else [n.name for n in statement.names]
+            for name in names:
+                first = name.split(".")[0]
+                found |= {first, f"{first}/"} & rooms
+    return found
+
+
+def reachable(start: str, known: dict[str, set[str]]) -> set[str]:
+    """List what a room imports, directly or by way of others."""
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        for room in known[ahead.pop()] - found:
+            found.add(room)
+            ahead.append(room)
+    return found
+
+
+def main() -> None:
+    """Draw them all."""
+    PICTURES.mkdir(exist_ok=True)
+    for picture in (four_operations, nine_operations, three_paths, gradient_of_batch_norm, layer):
+        print(picture().save(PICTURES / f"{picture.__name__}.svg"))
+    print(render.save(imports().source, PICTURES / "imports.svg"))
+
+
+if __name__ == "__main__":
+    main()
