@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test browser lint types thorough bench clean
+.PHONY: run test browser lint types docs thorough bench clean
 
 run: $(VENV)/run.installed
 	$(BIN)/tinygrad-bn run $(ARGS)
@@ -13,6 +13,9 @@ test: $(VENV)/dev.installed
 
 browser: $(VENV)/browser.installed  # needs Chromium, such as Debian's package `chromium`
 	$(BIN)/pytest -m browser tests/browser $(ARGS)
+
+docs: $(VENV)/docs.installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 thorough: $(VENV)/dev.installed
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 $(ARGS)
@@ -38,6 +41,10 @@ $(VENV)/dev.installed: pyproject.toml | $(BIN)/python
 $(VENV)/browser.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev,browser]'
 	@touch $@ $(VENV)/dev.installed $(VENV)/run.installed
+
+$(VENV)/docs.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs,testing]'
+	@touch $@ $(VENV)/run.installed
 
 $(VENV)/bench.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[bench,examples]'

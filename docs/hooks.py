@@ -23,6 +23,7 @@ import tinygrad_bn as tg
 from tinygrad_bn import cli, functions, numpy_functions
 from tinygrad_bn.operations import Operations
 from tinygrad_bn.primitives import TABLE
+from tinygrad_bn.testing import strategies
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = re.compile(r"^(>>> .*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
@@ -30,10 +31,15 @@ MATHEMATICS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]<
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Say of the operations, which are made from the table, where they are found."""
+    """Say of functions that are made by others where they are found."""
     for name in tg.__all__:
         if inspect.isfunction(function := vars(functions).get(name)):
             function.__module__, function.__qualname__ = "tinygrad_bn", name
+    for name, strategy in vars(strategies).items():
+        if inspect.isfunction(strategy) and "<locals>" in strategy.__qualname__:
+            strategy.__qualname__ = name
+            strategy.__signature__ = inspect.signature(strategy)  # type: ignore[attr-defined]
+            vars(strategy).pop("__wrapped__", None)  # which would lead into hypothesis
     for name, method in vars(Operations).items():
         if inspect.isfunction(method) and not name.startswith("_"):
             method.__module__ = Operations.__module__
@@ -46,6 +52,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         content = (ROOT / name).read_text().replace("](docs/", "](")
         content = content.replace("](CHANGELOG.md)", "](changelog.md)")
         files.append(File.generated(config, name.lower(), content=content))
+    measured = ROOT / "benchmarks"
+    table, picture = (measured / "results.txt").read_text(), measured / "results.svg"
+    content = (measured / "README.md").read_text()
+    content += f"\n## The results\n\n![Ratios and times](results.svg)\n\n```text\n{table}```\n"
+    files.append(File.generated(config, "speed.md", content=content))
+    files.append(File.generated(config, "results.svg", abs_src_path=str(picture)))
     return files
 
 
