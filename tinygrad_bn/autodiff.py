@@ -54,7 +54,7 @@ def topological_order(output: T) -> list[T]:
         elif id(tensor) not in seen:
             seen.add(id(tensor))
             stack.append((tensor, True))
-            stack.extend((source, False) for source in reversed(tensor.inputs))
+            stack.extend([(source, False) for source in reversed(tensor.inputs)])
     return order
 
 
@@ -78,7 +78,7 @@ def reverse_pass(
     ends = order if wanted is None else wanted
     needed = {id(tensor) for tensor in ends if tensor.requires_grad}
     for tensor in order:
-        if any(id(source) in needed for source in tensor.inputs):
+        if any([id(source) in needed for source in tensor.inputs]):
             needed.add(id(tensor))
 
     anomaly, unwatched = MODE.get().anomaly, ignore_anomaly()
@@ -92,6 +92,7 @@ def reverse_pass(
         yield tensor, g, ours
         if tensor.op is None:
             continue
+        out = tensor.data
         for i, source in enumerate(tensor.inputs):
             rule = tensor.op.vjps[i]
             if rule is None or id(source) not in needed:
@@ -100,7 +101,7 @@ def reverse_pass(
                 with unwatched:
                     part = rule(g, tensor, *tensor.inputs_as_they_were(), **tensor.params)
             else:
-                part = rule(g, tensor.data, *tensor.values, **tensor.params)
+                part = rule(g, out, *tensor.values, **tensor.params)
             part = fit(part, source.data)
             total = cotangents.add(source, part, g)
             if anomaly:

@@ -27,6 +27,9 @@ def summed_to(g: Array, like: Array) -> Array:
     gone = repeated_axes(g.shape, like.shape)
     if g.dtype == np.float16:  # where a sum of small terms would stop growing at 2048 of them
         return np.add.reduce(g.astype(np.float32), axis=gone).reshape(like.shape).astype(g.dtype)
+    if g.ndim > 2 and isinstance(g, np.ndarray):  # einsum: up to three times faster there
+        axes = range(g.ndim)
+        return np.einsum(g, axes, [i for i in axes if i not in gone]).reshape(like.shape)
     return np.add.reduce(g, axis=gone).reshape(like.shape)
 
 

@@ -157,8 +157,8 @@ def error_bound(dy: npt.ArrayLike, cache: Cache) -> Gradients:
     """Bound the rounding error of each element of the gradients, however they were computed.
 
     With u the machine epsilon, two things happen. A sum of m terms is off by up to m u times the
-    sum of their sizes. And mu, which is kept in float64 with epsilon v, is off by a few
-    v max|x|, which shifts every x_hat by kappa = 4 v max|x| / s. To second order in kappa,
+    sum of their sizes. And mu, which is summed in float64 with epsilon v, is off by up to
+    (m + 4) v max|x|, which shifts every x_hat by kappa = (m + 4) v max|x| / s. To second order,
 
         |error of dx|     <= (gamma/s) (r (|dy| + A + |x_hat| B) + kappa (B + |x_hat| A + kappa A))
         |error of dgamma| <= r sum|dy x_hat| + kappa sum|dy|
@@ -194,9 +194,10 @@ def error_bound(dy: npt.ArrayLike, cache: Cache) -> Gradients:
 
 
 def condition(cache: Cache) -> Array:
-    """Compute kappa = 4 v max|x| / s for each feature: how far rounding mu shifts its x_hat."""
+    """Compute kappa = (m + 4) v max|x| / s for each feature: how far rounding mu shifts x_hat."""
     with np.errstate(divide="ignore", over="ignore"):
-        kappa: Array = 4 * float(np.finfo(np.float64).eps) * cache.largest / cache.std
+        v = float(np.finfo(np.float64).eps)
+        kappa: Array = (cache.m + 4) * v * cache.largest / cache.std
     return kappa
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .accuracy import difference, wide_sum
 from .broadcasting import product_summed_to, summed_to
 
 Array = Any  # an ndarray, or a Tensor that stands in for one
@@ -69,19 +70,8 @@ add = primitive(
     example=("tg.add([1.0, 2.0], 3.0)", "Tensor([4., 5.])"),
 )
 
-
-def _sub(x: Array, y: Array, dtype: Any = None) -> Array:
-    """Subtract; with a dtype, round to it only once, however many digits y has."""
-    if dtype is None or y.dtype == dtype:
-        return np.subtract(x, y)
-    high = y.astype(dtype)
-    out = np.subtract(x, high, dtype=dtype)
-    out -= (y - high).astype(dtype)
-    return out
-
-
 sub = primitive(
-    "sub", _sub, numpy=(np.subtract,),
+    "sub", difference, numpy=(np.subtract,),
     vjps=(lambda g, out, x, y, dtype=None: g,
           lambda g, out, x, y, dtype=None: -summed_to(g, y)),
     math=("a - b", "a - b"), rules=(("g", "g"), ("-g", "-g")),
@@ -248,9 +238,7 @@ def _count(x: Array, axis: tuple[int, ...]) -> int:
 
 
 def _mean(x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Array:
-    wide = np.result_type(x.dtype, np.float64)  # batch norm needs digits that float32 loses
-    total: Any = np.add.reduce(x, axis, wide, None, keepdims)  # type: ignore[call-overload]
-    return (total / _count(x, axis)).astype(dtype or x.dtype)
+    return (wide_sum(x, axis, keepdims) / _count(x, axis)).astype(dtype or x.dtype)
 
 
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Array:

@@ -268,7 +268,7 @@ def _verdict(recorded: Graph, dy: Array, eps: float, columns: tuple[str, ...], w
         The tolerance is twice the rounding error that {x.dtype} allows (closed_form.error_bound),
         shown where the difference comes closest to it: sums of m = {cache.m} terms lose up to
         (m + 30) u, with u = {u:.2g}, and rounding the mean shifts x_hat by up to
-        kappa = 4 v max|x| / std = {float(kappa.max()):.2g}, where v = {v:.2g}.
+        kappa = (m + 4) v max|x| / std = {float(kappa.max()):.2g}, where v = {v:.2g}.
     """
     print(_paragraph(reason, width))
     if kappa.max() > 0.01:

@@ -151,7 +151,8 @@ class Tensor(Operations):
     @property
     def data(self) -> npt.NDArray[Any]:
         """The value: a read-only array. Assigning replaces a leaf's value by a copy."""
-        return self._value if isinstance(self._value, np.ndarray) else lock(self._value * 1.0)
+        value = self._value
+        return value if type(value) is np.ndarray else lock(value * 1.0)
 
     @data.setter
     def data(self, value: npt.ArrayLike) -> None:
