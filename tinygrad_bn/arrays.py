@@ -5,6 +5,8 @@ This file knows arrays and Python numbers, and no Tensor.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -69,16 +71,15 @@ def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     try:
-        axes = tuple(np.lib.array_utils.normalize_axis_tuple(axis, ndim))
+        given = [operator.index(i) for i in (axis if isinstance(axis, Iterable) else (axis,))]
     except TypeError:
         raise TypeError(f"{caller}: axis {axis!r} is no integer, nor a tuple of them") from None
-    except np.exceptions.AxisError:
+    axes = tuple([i + ndim if i < 0 else i for i in given])
+    if not all([0 <= i < ndim for i in axes]):
         there = f"there are axes {-ndim} to {ndim - 1}" if ndim else "a single number has no axis"
-        raise ValueError(
-            f"{caller}: axis {axis} of an array of {ndim} dimensions: {there}"
-        ) from None
-    except ValueError:
-        raise ValueError(f"{caller}: axis {axis} names an axis twice") from None
+        raise ValueError(f"{caller}: axis {axis} of an array of {ndim} dimensions: {there}")
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"{caller}: axis {axis} names an axis twice")
     return axes
 
 

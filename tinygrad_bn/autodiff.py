@@ -54,13 +54,14 @@ def topological_order(output: T) -> list[T]:
         elif id(tensor) not in seen:
             seen.add(id(tensor))
             stack.append((tensor, True))
-            stack.extend([(source, False) for source in reversed(tensor.inputs)])
+            stack += [(source, False) for source in reversed(tensor.inputs)]
     return order
 
 
 def fit(g: Array, value: Array) -> Array:
     """Undo broadcasting and promotion: give the cotangent the shape and dtype of its value."""
-    g = summed_to(g, value)
+    if g.shape != value.shape:
+        g = summed_to(g, value)
     return g if g.dtype == value.dtype else g.astype(value.dtype)
 
 
@@ -86,6 +87,8 @@ def reverse_pass(
     cotangents.add(output, cotangent, cotangent)
     while order:
         tensor = order.pop()
+        if id(tensor) not in needed:
+            continue
         g, ours = cotangents.pop(tensor)
         if g is None:
             continue
