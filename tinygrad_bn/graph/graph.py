@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import files
-from . import text
 from .data import GraphData
+from .text import table
 
 if TYPE_CHECKING:
     import graphviz
@@ -50,11 +50,11 @@ class Graph(GraphData):
         }  # no Tensor goes along
 
     def __str__(self) -> str:
-        return text.table(self.nodes, self.has_gradients)
+        return table(self.nodes, self.has_gradients)
 
     def table(self, width: int = 100) -> str:
         """Write the graph as a table, a line a node, at most `width` characters wide."""
-        return text.table(self.nodes, self.has_gradients, width)
+        return table(self.nodes, self.has_gradients, width)
 
     @cached_property
     def both(self) -> Graph:

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from ..autodiff import first_cotangent, fit, reverse_pass, topological_order
 from ..recording import Mode, Scope, Setting
 from ..tensor import Tensor
-from . import text
 from .data import Node
 from .graph import Graph
+from .text import cotangent as label_of_cotangent
 
 Array = npt.NDArray[Any]
 
@@ -156,7 +156,7 @@ def _with_backward(
         tensor, g, *_ = found
         i = numbers[id(tensor)]
         cotangents.append(g)
-        names.setdefault(id(g), text.cotangent(nodes[i], nodes))
+        names.setdefault(id(g), label_of_cotangent(nodes[i], nodes))
         cotangent_of.setdefault(id(g), i)
         if tensor.op is not None:
             rule_of = Scope(f"backward of {tensor.op.name}", tensor.made_in)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..tensor import Tensor, TensorLike, as_tensor
-from . import init
+from .init import Seed
 from .layers import at_least_one, weight_and_bias
 from .module import Module
 from .windows import Pair, places, windows
@@ -43,7 +43,7 @@ class Conv2d(Module):
         *,
         groups: int = 1,
         bias: bool = True,
-        generator: init.Seed = None,
+        generator: Seed = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         at_least_one(in_channels=in_channels, out_channels=out_channels, groups=groups)

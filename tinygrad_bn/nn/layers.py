@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..batch_norm import layer_norm
 from ..tensor import Tensor, TensorLike, as_tensor
-from . import init
+from .init import Seed, fans, kaiming_uniform_, uniform_
 from .module import Module, Parameter
 
 
@@ -34,7 +34,7 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        generator: init.Seed = None,
+        generator: Seed = None,
         dtype: npt.DTypeLike | None = None,
     ) -> None:
         at_least_one(in_features=in_features, out_features=out_features)
@@ -98,7 +98,7 @@ class Dropout(Module):
     Tensor([1., 2.])
     """
 
-    def __init__(self, p: float = 0.5, *, generator: init.Seed = None) -> None:
+    def __init__(self, p: float = 0.5, *, generator: Seed = None) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p must be a probability, from 0 to 1, not {p}")
         self.p = p
@@ -212,15 +212,15 @@ def at_least_one(**sizes: int) -> None:
 
 
 def weight_and_bias(
-    shape: tuple[int, ...], bias: bool, generator: init.Seed, dtype: npt.DTypeLike | None
+    shape: tuple[int, ...], bias: bool, generator: Seed, dtype: npt.DTypeLike | None
 ) -> tuple[Parameter, Parameter | None]:
     """Make the parameters of a Linear or Conv2d as PyTorch starts them."""
     generator = np.random.default_rng(generator)
     weight = Parameter(np.zeros(shape), name="weight", dtype=dtype)
-    init.kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
+    kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)
     if not bias:
         return weight, None
-    bound = 1 / math.sqrt(init.fans(weight)[0])
+    bound = 1 / math.sqrt(fans(weight)[0])
     started = Parameter(np.zeros(shape[0]), name="bias", dtype=dtype)
-    init.uniform_(started, -bound, bound, generator=generator)
+    uniform_(started, -bound, bound, generator=generator)
     return weight, started
