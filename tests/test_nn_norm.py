@@ -253,3 +253,14 @@ def test_two_batch_norms_in_a_row_fold_into_one_layer() -> None:
     assert len(folded) == 1
     x = np.random.default_rng(5).normal(size=(4, 3))
     np.testing.assert_allclose(folded(x).data, model(x).data, rtol=0, atol=1e3 * EPS)
+
+
+def test_the_running_variance_keeps_its_digits_far_from_zero() -> None:
+    """In float32 a mean of 10^6 deviations, rounded, would be off by 0.03 deviations."""
+    x = (np.random.default_rng(0).normal(size=(256, 3)) + 1e6).astype(np.float32)
+    layer = tg.nn.BatchNorm(3, momentum=1.0, unbiased=False, dtype=np.float32)
+    layer(x)
+    exact = x.astype(np.float64).var(axis=0)
+    # the differences are exact or rounded once, squared, and averaged in float64
+    eps = np.finfo(np.float32).eps
+    np.testing.assert_allclose(layer.running_var.data, exact, rtol=4 * eps)

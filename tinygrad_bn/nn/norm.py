@@ -176,9 +176,9 @@ class BatchNorm(Module):
                 f"BatchNorm needs more than one value per feature in training; x of shape "
                 f"{x.shape} has {m}: give larger batches, or call eval() for inference"
             )
-        x = x.astype(np.promote_types(x.dtype, np.float32), copy=False)
-        mu = P.mean(x, axis=axes, keepdims=True)
-        x_centered = x - mu
+        working = np.promote_types(x.dtype, np.float32)
+        mu = P.mean(x, axis=axes, keepdims=True, dtype=np.float64)
+        x_centered = P.sub(x, mu, dtype=working)
         var = P.mean(x_centered * x_centered, axis=axes, keepdims=False)
         return BatchStatistics(mu.reshape(self.shape), var, m)
 
