@@ -10,25 +10,42 @@ from typing import Any
 
 import numpy as np
 
-Array = Any
+from .arithmetic import LARGE, Array, subtract
+
+EIGHTHS = np.full((1, 8), 1 / 8, np.float32)
 
 
 def wide_sum(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Sum in float64 (a complex array in complex128)."""
-    wide: Any = np.result_type(x.dtype, np.float64)
-    if x.dtype == wide:  # pairwise, where the memory order allows it
-        return np.add.reduce(x, axis, None, None, keepdims)  # type: ignore[call-overload]
+    wide: Any = np.promote_types(x.dtype, np.float64)
+    if x.dtype == wide or x.ndim < 3:  # pairwise, where the memory order allows it
+        return np.add.reduce(x, axis, wide, None, keepdims)  # type: ignore[call-overload]
     axes = range(x.ndim)  # einsum converts as it goes, up to three times faster than add.reduce
     kept = [i for i in axes if i not in axis]
     total = np.einsum(x, axes, kept, dtype=wide, casting="unsafe")
     return total.reshape([1 if i in axis else x.shape[i] for i in axes]) if keepdims else total
 
 
+def sum_by_eights(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """Sum in float64 what large float32 arrays hold, after the means of every eight values.
+
+    Those are one product of matrices, three to six times faster than a wide sum. It costs at most
+    7 roundings of the values' own size, and as they average out, far less than the last digit of
+    a float32 sum. (Means, not sums, of eight: they cannot overflow.)
+    """
+    blocks = x.shape[0] // 8 if x.ndim else 0
+    if x.size < LARGE or x.dtype != np.float32 or 0 not in axis or blocks == 0:
+        return wide_sum(x, axis, keepdims)
+    means = np.matmul(EIGHTHS, x[: 8 * blocks].reshape(blocks, 8, -1)).reshape(-1, *x.shape[1:])
+    return 8 * wide_sum(means, axis, keepdims) + wide_sum(x[8 * blocks :], axis, keepdims)
+
+
 def difference(x: Array, y: Array, dtype: Any = None) -> Array:
     """Subtract; with a dtype, round to it only once, however many digits y has."""
     if dtype is None or y.dtype == dtype:
-        return np.subtract(x, y)
+        return subtract(x, y)
+    if x.size < LARGE:
+        return np.subtract(x, y).astype(dtype)
     high = y.astype(dtype)
-    out = np.subtract(x, high, dtype=dtype)
-    out -= (y - high).astype(dtype)
-    return out
+    out = subtract(x.astype(dtype, copy=False), high)
+    return subtract(out, (y - high).astype(dtype), out=out)

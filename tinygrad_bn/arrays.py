@@ -49,7 +49,7 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
 
 def lock(data: Any) -> npt.NDArray[Any]:
     """Make an array read-only, so that no value can change between forward and backward."""
-    array: npt.NDArray[Any] = data if isinstance(data, np.ndarray) else np.asarray(data)
+    array: npt.NDArray[Any] = data if type(data) is np.ndarray else np.asarray(data)
     array.setflags(write=False)
     return array
 
@@ -71,7 +71,10 @@ def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     try:
-        given = [operator.index(i) for i in (axis if isinstance(axis, Iterable) else (axis,))]
+        several = axis
+        if not isinstance(axis, tuple):  # it most often is
+            several = axis if isinstance(axis, Iterable) else (axis,)
+        given = [operator.index(i) for i in several]
     except TypeError:
         raise TypeError(f"{caller}: axis {axis!r} is no integer, nor a tuple of them") from None
     axes = tuple([i + ndim if i < 0 else i for i in given])

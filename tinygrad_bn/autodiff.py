@@ -42,19 +42,20 @@ class Recorded(Protocol):
 T = TypeVar("T", bound=Recorded)
 
 
-def topological_order(output: T) -> list[T]:
+def topological_order(output: T, *, constants: bool = True) -> list[T]:
     """List everything that `output` was made from, and itself: inputs before results."""
     order: list[T] = []
     seen: set[int] = set()
-    stack: list[tuple[T, bool]] = [(output, False)]
+    stack: list[T | None] = [output]
     while stack:  # not recursive: a graph may be a million operations deep
-        tensor, inputs_are_listed = stack.pop()
-        if inputs_are_listed:
-            order.append(tensor)
+        tensor = stack.pop()
+        if tensor is None:  # all that was above it is listed
+            order.append(stack.pop())  # type: ignore[arg-type]
         elif id(tensor) not in seen:
             seen.add(id(tensor))
-            stack.append((tensor, True))
-            stack += [(source, False) for source in reversed(tensor.inputs)]
+            stack += (tensor, None)
+            sources = tensor.inputs if constants else [x for x in tensor.inputs if x.requires_grad]
+            stack += reversed(sources)
     return order
 
 
@@ -75,11 +76,11 @@ def reverse_pass(
     to the `wanted` tensors is computed (None: to all that need a gradient). With `create_graph`
     the rules run on Tensors, which record them.
     """
-    order = topological_order(output)
+    order = topological_order(output, constants=False)
     ends = order if wanted is None else wanted
     needed = {id(tensor) for tensor in ends if tensor.requires_grad}
     for tensor in order:
-        if any([id(source) in needed for source in tensor.inputs]):
+        if not needed.isdisjoint(map(id, tensor.inputs)):
             needed.add(id(tensor))
 
     anomaly, unwatched = MODE.get().anomaly, ignore_anomaly()
@@ -87,8 +88,6 @@ def reverse_pass(
     cotangents.add(output, cotangent, cotangent)
     while order:
         tensor = order.pop()
-        if id(tensor) not in needed:
-            continue
         g, ours = cotangents.pop(tensor)
         if g is None:
             continue
@@ -105,7 +104,7 @@ def reverse_pass(
                     part = rule(g, tensor, *tensor.inputs_as_they_were(), **tensor.params)
             else:
                 part = rule(g, out, *tensor.values, **tensor.params)
-            part = fit(part, source.data)
+            part = fit(part, tensor.values[i])
             total = cotangents.add(source, part, g)
             if anomaly:
                 rule_of = f"the backward rule of {tensor.op} for input {i}"

@@ -84,12 +84,13 @@ def batch_norm(
     mean sub pow mean add sqrt div mul add
     """
     x = as_tensor(x)
-    if x.ndim == 0:
+    ndim = x.ndim
+    if ndim == 0:
         raise ValueError("batch_norm: x is a single number; give an array of at least one axis")
     if axis is None:
-        axis = tuple(i for i in range(x.ndim) if i != 1 or x.ndim == 1)
-    axes = normalized_axes(axis, x.ndim, "batch_norm")
-    kept = tuple(i for i in range(x.ndim) if i not in axes)
+        axis = (0, *range(2, ndim))
+    axes = normalized_axes(axis, ndim, "batch_norm")
+    kept = tuple([i for i in range(ndim) if i not in axes])
     if (mean is None) != (var is None):
         raise ValueError("batch_norm: give both mean and var, or neither")
     with scope("batch_norm"):
@@ -137,7 +138,7 @@ def _normalize(
     var: Tensor | None,
     eps: float,
 ) -> Tensor:
-    if math.prod(x.shape[i] for i in axes) == 0:
+    if x.size == 0 and 0 in [x.shape[i] for i in axes]:
         raise ValueError(f"normalizing needs at least one value; x of shape {x.shape} has none")
     if not 0 <= eps < math.inf:
         raise ValueError(f"eps must be finite and at least 0, not {eps}")
@@ -168,24 +169,23 @@ def _named(name: str, tensor: Tensor) -> Tensor:
 
 def _aligned(given: Any, name: str, x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Give a parameter with one value along each of `axes` a shape that broadcasts against x."""
-    keeps_its_dtype = isinstance(given, Tensor | np.ndarray | np.generic)
-    value = (
-        given
-        if isinstance(given, Tensor)
-        else Tensor(given, name=name, dtype=None if keeps_its_dtype else x.dtype)
-    )
-    expected = tuple(x.shape[i] for i in axes)
+    if isinstance(given, Tensor):
+        value = given
+    else:
+        keeps_its_dtype = isinstance(given, np.ndarray | np.generic)
+        value = Tensor(given, name=name, dtype=None if keeps_its_dtype else x.dtype)
+    shape, expected = x.shape, tuple([x.shape[i] for i in axes])
     if value.shape == expected:
-        spread = tuple(n if i in axes else 1 for i, n in enumerate(x.shape))
+        spread = tuple([n if i in axes else 1 for i, n in enumerate(shape)])
         leading_ones = len(spread) - len(expected)
         return value if spread[leading_ones:] == expected else value.reshape(spread)
     try:
-        fits = np.broadcast_shapes(value.shape, x.shape) == x.shape
+        fits = np.broadcast_shapes(value.shape, shape) == shape
     except ValueError:
         fits = False
     if not fits:
         raise ValueError(
-            f"{name} has shape {value.shape}; for x of shape {x.shape} normalized per feature "
+            f"{name} has shape {value.shape}; for x of shape {shape} normalized per feature "
             f"it must have shape {expected}, or one that broadcasts to that of x"
         )
     return value

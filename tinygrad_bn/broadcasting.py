@@ -1,18 +1,21 @@
-"""Undoing broadcasting: where the forward pass repeated a value, its cotangents are summed.
+"""Broadcasting and its counterpart: what the forward pass repeats, the reverse pass sums.
 
-The reverse pass does so after every rule. A rule that would first make a large array, only for it
-to be summed, may ask for the sum at once: it is a matter of speed alone.
+It does so after every rule. A rule that would first make a large array, only for it to be summed,
+may ask for the sum at once: it is a matter of speed alone.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from functools import lru_cache
+from string import ascii_letters
 
 import numpy as np
 
-Array = Any  # an ndarray, or a Tensor that stands in for one
+from .arithmetic import LARGE, Array, multiply
 
 
+@lru_cache
 def repeated_axes(shape: tuple[int, ...], original: tuple[int, ...]) -> tuple[int, ...]:
     """List the axes along which `original` was repeated to become `shape`."""
     added = len(shape) - len(original)
@@ -22,25 +25,38 @@ def repeated_axes(shape: tuple[int, ...], original: tuple[int, ...]) -> tuple[in
 
 def summed_to(g: Array, like: Array) -> Array:
     """Sum `g` to the shape of `like`."""
-    if g.shape == like.shape:
+    shape = like.shape
+    if g.shape == shape:
         return g
-    gone = repeated_axes(g.shape, like.shape)
+    if g.ndim > 2 and type(g) is np.ndarray and g.dtype != np.float16:
+        return np.einsum(_subscripts(1, g.shape, shape), g).reshape(shape)
+    gone = repeated_axes(g.shape, shape)
     if g.dtype == np.float16:  # where a sum of small terms would stop growing at 2048 of them
-        return np.add.reduce(g.astype(np.float32), axis=gone).reshape(like.shape).astype(g.dtype)
-    if g.ndim > 2 and isinstance(g, np.ndarray):  # einsum: up to three times faster there
-        axes = range(g.ndim)
-        return np.einsum(g, axes, [i for i in axes if i not in gone]).reshape(like.shape)
-    return np.add.reduce(g, axis=gone).reshape(like.shape)
+        return np.add.reduce(g.astype(np.float32), axis=gone).reshape(shape).astype(g.dtype)
+    return np.add.reduce(g, axis=gone).reshape(shape)
 
 
 def product_summed_to(g: Array, factor: Array, like: Array) -> Array:
     """Compute ``g * factor``, summed to the shape of `like`, without making the product."""
-    if not (isinstance(g, np.ndarray) and isinstance(factor, np.ndarray)):
-        return g * factor  # a Tensor, to be recorded, or a number: the reverse pass sums
-    shape = np.shape(like)
-    if g.shape == shape or g.shape != factor.shape or g.dtype == np.float16:
-        return g * factor
-    axes = range(g.ndim)
-    gone = repeated_axes(g.shape, shape)
-    kept = [i for i in axes if i not in gone]
-    return np.einsum(g, axes, factor, axes, kept).reshape(shape)
+    if (
+        type(g) is type(factor) is np.ndarray  # no Tensor, to be recorded, and no number
+        and g.shape == factor.shape != like.shape
+        and g.dtype != np.float16
+    ):
+        return np.einsum(_subscripts(2, g.shape, like.shape), g, factor).reshape(like.shape)
+    return multiply(g, factor)
+
+
+def spread_to(g: Array, shape: tuple[int, ...]) -> Array:
+    """Repeat `g` to `shape`: as a view if that is large, for the sake of memory."""
+    if type(g) is np.ndarray and math.prod(shape) < LARGE:
+        return np.full(shape, g, g.dtype)
+    return np.broadcast_to(g, shape)
+
+
+@lru_cache
+def _subscripts(factors: int, shape: tuple[int, ...], like: tuple[int, ...]) -> str:
+    """Write for einsum: multiply the factors, and sum over the axes that `like` had repeated."""
+    axes, gone = ascii_letters[: len(shape)], repeated_axes(shape, like)
+    kept = (axis for i, axis in enumerate(axes) if i not in gone)
+    return f"{','.join([axes] * factors)}->{''.join(kept)}"

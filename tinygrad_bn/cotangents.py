@@ -6,43 +6,37 @@ from typing import Any
 
 import numpy as np
 
-from .broadcasting import Array
+from .arithmetic import Array, add
+
+NOTHING = (None, False)
 
 
 class Cotangents:
-    """A cotangent for each tensor, and which of them are in arrays that nobody else holds.
+    """A cotangent for each tensor, and whether it is in an array that nobody else holds.
 
     Values are locked and cotangents that come from elsewhere are shared, so only an array that a
     rule has just made, or an addition here, may be added to in place.
     """
 
     def __init__(self) -> None:
-        self._totals: dict[int, Array] = {}
-        self._ours: set[int] = set()
+        self._found: dict[int, tuple[Array, bool]] = {}
 
     def add(self, tensor: Any, part: Array, source: Array | None = None) -> Array:
         """Add `part`, which a rule made of the cotangent `source`; give the total so far."""
-        key = id(tensor)
-        so_far = self._totals.get(key)
+        so_far, ours = self._found.get(id(tensor), NOTHING)
         if so_far is None:
-            if part is not source and _is_new(part):
-                self._ours.add(key)
-            self._totals[key] = part
-            return part
-        if key in self._ours:
-            so_far += part
-            return so_far
-        total = self._totals[key] = so_far + part
-        if _is_new(total):
-            self._ours.add(key)
+            total, ours = part, part is not source and _is_new(part)
+        elif ours:
+            total = add(so_far, part, out=so_far)
+        else:
+            total = add(so_far, part)
+            ours = _is_new(total)
+        self._found[id(tensor)] = total, ours
         return total
 
     def pop(self, tensor: Any) -> tuple[Array | None, bool]:
         """Take the total of a tensor out: None if nothing arrived; and whether it is ours alone."""
-        key = id(tensor)
-        ours = key in self._ours
-        self._ours.discard(key)
-        return self._totals.pop(key, None), ours
+        return self._found.pop(id(tensor), NOTHING)
 
 
 def _is_new(part: Array) -> bool:

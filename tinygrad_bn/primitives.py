@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .accuracy import difference, wide_sum
-from .broadcasting import product_summed_to, summed_to
+from . import arithmetic
+from .accuracy import difference, sum_by_eights, wide_sum
+from .broadcasting import product_summed_to, spread_to, summed_to
 
 Array = Any  # an ndarray, or a Tensor that stands in for one
 
@@ -65,7 +66,7 @@ def primitive(name: str, forward: Callable[..., Array], **row: Any) -> Primitive
 # --- arithmetic -----------------------------------------------------------------------------
 
 add = primitive(
-    "add", np.add, numpy=(np.add,), vjps=(lambda g, out, x, y: g, lambda g, out, x, y: g),
+    "add", arithmetic.add, numpy=(np.add,), vjps=(lambda g, out, x, y: g, lambda g, out, x, y: g),
     math=("a + b", "a + b"), rules=(("g", "g"), ("g", "g")),
     example=("tg.add([1.0, 2.0], 3.0)", "Tensor([4., 5.])"),
 )
@@ -78,15 +79,16 @@ sub = primitive(
     example=("tg.sub([1.0, 2.0], 3.0)", "Tensor([-2., -1.])"),
 )
 mul = primitive(
-    "mul", np.multiply, numpy=(np.multiply,),
+    "mul", arithmetic.multiply, numpy=(np.multiply,),
     vjps=(lambda g, out, x, y: product_summed_to(g, y, x),
           lambda g, out, x, y: product_summed_to(g, x, y)),
     math=("a b", r"a\,b"), rules=(("g b", r"g\,b"), ("g a", r"g\,a")),
     example=("tg.mul([1.0, 2.0], 3.0)", "Tensor([3., 6.])"),
 )
 div = primitive(
-    "div", np.true_divide, numpy=(np.true_divide,),
-    vjps=(lambda g, out, x, y: g / y, lambda g, out, x, y: product_summed_to(g, out, y) / -y),
+    "div", arithmetic.divide, numpy=(np.true_divide,),
+    vjps=(lambda g, out, x, y: arithmetic.divide(g, y),
+          lambda g, out, x, y: product_summed_to(g, out, y) / -y),
     math=("a / b", r"\frac{a}{b}"),
     rules=(("g / b", r"\frac{g}{b}"), ("-g a / b^2", r"-\frac{g\,a}{b^2}")),
     example=("tg.div([1.0, 2.0], 4.0)", "Tensor([0.25, 0.5 ])"),
@@ -101,7 +103,8 @@ neg = primitive(
 def _pow_base(g: Array, out: Array, x: Array, y: Array) -> Array:
     # x^0 is constant at x = 0 too, where 0 x^(-1) would not be a number.
     if isinstance(y, int | float):
-        return g * (y * (x if y == 2 else x ** (y - 1 if y else 1)))
+        power = x if y == 2 else x ** (y - 1 if y else 1)
+        return arithmetic.multiply(arithmetic.multiply(g, y), power)
     return g * (y * x ** np.where((x == 0) & (y == 0), 1.0, y - 1))
 
 
@@ -230,7 +233,7 @@ def _expand(g: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
         g = g.astype(x.dtype)
     if not keepdims:
         g = np.reshape(g, tuple(1 if i in axis else n for i, n in enumerate(x.shape)))
-    return np.broadcast_to(g, x.shape)
+    return spread_to(g, x.shape)
 
 
 def _count(x: Array, axis: tuple[int, ...]) -> int:
@@ -238,7 +241,8 @@ def _count(x: Array, axis: tuple[int, ...]) -> int:
 
 
 def _mean(x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Array:
-    return (wide_sum(x, axis, keepdims) / _count(x, axis)).astype(dtype or x.dtype)
+    total = (wide_sum if dtype else sum_by_eights)(x, axis, keepdims)
+    return (total / _count(x, axis)).astype(dtype or x.dtype)
 
 
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Array:

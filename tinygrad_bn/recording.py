@@ -52,13 +52,13 @@ MODE: ContextVar[Mode] = ContextVar("tinygrad_bn.mode", default=Mode())  # noqa:
 class Setting(ContextDecorator):
     """A change of mode for the length of a ``with`` block, or of a decorated function."""
 
-    def changed(self, mode: Mode) -> Mode:
-        """Give the mode inside the block, from the one around it."""
+    def changes(self, mode: Mode) -> dict[str, Any]:
+        """Say what is different inside the block, given the mode around it."""
         raise NotImplementedError
 
     def __enter__(self) -> None:
         mode = MODE.get()
-        MODE.set(self.changed(mode)._replace(outer=mode))
+        MODE.set(mode._replace(outer=mode, **self.changes(mode)))
 
     def __exit__(self, *exception: object) -> None:
         outer = MODE.get().outer
@@ -97,8 +97,8 @@ class no_grad(Setting):  # noqa: N801 (used as a function)
     False
     """
 
-    def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return mode._replace(recording=False)
+    def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
+        return {"recording": False}
 
 
 class scope(Setting):  # noqa: N801
@@ -121,8 +121,8 @@ class scope(Setting):  # noqa: N801
             raise ValueError(f"scope: {name!r} is empty or has a '/'; nest scopes to make a path")
         self.name = name
 
-    def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return mode._replace(scope=Scope(self.name, mode.scope))
+    def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
+        return {"scope": Scope(self.name, mode.scope)}
 
 
 class detect_anomaly(Setting):  # noqa: N801
@@ -139,22 +139,22 @@ class detect_anomaly(Setting):  # noqa: N801
     FloatingPointError: log made 1 infinite value of 2 (shape (2,)), called at ...
     """
 
-    def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return mode._replace(anomaly=True)
+    def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
+        return {"anomaly": True}
 
 
 class enable_grad(Setting):  # noqa: N801
     """Record, also inside ``no_grad()``: how ``grad(create_graph=True)`` keeps its word."""
 
-    def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return mode._replace(recording=True)
+    def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
+        return {"recording": True}
 
 
 class ignore_anomaly(Setting):  # noqa: N801
     """Do not look at single results: the reverse pass looks at what a whole rule gives."""
 
-    def changed(self, mode: Mode) -> Mode:  # noqa: D102
-        return mode._replace(anomaly=False)
+    def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
+        return {"anomaly": False}
 
 
 def users_line() -> str:

@@ -184,8 +184,8 @@ class _Within(Setting):
     def __init__(self, scope: Scope | None) -> None:
         self.scope = scope
 
-    def changed(self, mode: Mode) -> Mode:
-        return Mode(scope=self.scope)
+    def changes(self, mode: Mode) -> dict[str, Any]:
+        return {"recording": True, "scope": self.scope, "anomaly": False}
 
 
 class _ScopePaths:
