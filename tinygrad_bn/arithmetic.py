@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,15 @@ ROW = 8192  # values that NumPy takes in one go: np.getbufsize()
 PLAIN = (np.ndarray, int, float)
 
 
-def quick(ufunc: np.ufunc) -> Callable[..., Array]:
+class Rows(NamedTuple):
+    """How a large array is seen as rows, and how a small one fills one of them."""
+
+    repeats: int  # of the small one, along the first axes of the large one
+    once: tuple[int, ...]  # the other axes
+    times: int  # that a row takes
+
+
+def _quick(ufunc: np.ufunc) -> Callable[..., Array]:
     """Make a ufunc of two operands quick for large arrays. A Tensor is left to NumPy's protocol."""
 
     def operation(x: Array, y: Array, out: Array | None = None) -> Array:
@@ -36,37 +45,45 @@ def quick(ufunc: np.ufunc) -> Callable[..., Array]:
     return operation
 
 
-add, subtract, multiply, divide = map(quick, (np.add, np.subtract, np.multiply, np.true_divide))
+add, subtract, multiply, divide = map(_quick, (np.add, np.subtract, np.multiply, np.true_divide))
 
 
 def _on_large(ufunc: np.ufunc, x: Array, y: Array, out: Array | None) -> Array:
     shape = np.broadcast(x, y).shape
     x, y = _once(x), _once(y)
-    if out is None and np.broadcast(x, y).shape != shape:
+    x_shape, y_shape = np.shape(x), np.shape(y)
+    if out is None and x_shape != shape != y_shape and np.broadcast(x, y).shape != shape:
         return np.broadcast_to(ufunc(x, y), shape)  # what both repeat is computed once
 
-    large, small = (x, y) if np.size(x) > np.size(y) else (y, x)
-    if np.size(small) == 1 or large.shape != shape or large.dtype != small.dtype:
+    large, small = (x, y) if x_shape == shape else (y, x)
+    rows = _rows(shape, y_shape if large is x else x_shape)
+    if rows is None or large.shape != shape or large.dtype != small.dtype:
         return ufunc(x, y, out)
-    out = np.empty(shape, large.dtype) if out is None else out
-    small = small[(None,) * (large.ndim - small.ndim)]
-    axes = next(i for i, n in enumerate(small.shape) if n > 1)  # those before are repeated
-    repeats = math.prod(shape[:axes])
-    if repeats < 4 or not (large.flags.c_contiguous and out.flags.c_contiguous):
+    if out is None:
+        out = np.empty(shape, large.dtype)
+    if not (large.flags.c_contiguous and out.flags.c_contiguous):
         return ufunc(x, y, out)
 
-    length = large.size // repeats
-    times = min(repeats, math.ceil(ROW / length))
-    row = np.empty((times, *shape[axes:]), large.dtype)
-    row[:] = small.reshape(small.shape[axes:])
-    rest = repeats % times
-    x_is_large = large is x
-    large, result = large.reshape(repeats, length), out.reshape(repeats, length)
-    for part, n in (slice(0, repeats - rest), times), (slice(repeats - rest, repeats), 1):
-        few = row[:n].reshape(-1)
-        many, into = (a[part].reshape(-1, few.size) for a in (large, result))
-        ufunc(*((many, few) if x_is_large else (few, many)), into)
+    row = np.empty((rows.times, *rows.once), large.dtype)
+    row[:] = small
+    many, into = large.reshape(rows.repeats, -1), out.reshape(rows.repeats, -1)
+    rest = rows.repeats % rows.times  # repetitions that do not fill a row
+    full = rows.repeats - rest
+    for part, few in ((slice(full), row), (slice(full, None), row[:1]))[: 2 if rest else 1]:
+        pair = many[part].reshape(-1, few.size), few.reshape(-1)
+        ufunc(*(pair if large is x else pair[::-1]), into[part].reshape(-1, few.size))
     return out
+
+
+@lru_cache
+def _rows(shape: tuple[int, ...], small: tuple[int, ...]) -> Rows | None:
+    """Find the rows; None if there are too few repetitions to gain anything."""
+    added = len(shape) - len(small)
+    axes = next((i + added for i, n in enumerate(small) if n > 1), len(shape))
+    repeats, once = math.prod(shape[:axes]), shape[axes:]
+    if repeats < 4 or not once:
+        return None
+    return Rows(repeats, once, min(repeats, math.ceil(ROW / math.prod(once))))
 
 
 def _once(x: Array) -> Array:
