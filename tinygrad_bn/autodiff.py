@@ -54,8 +54,9 @@ def topological_order(output: T, *, constants: bool = True) -> list[T]:
         elif id(tensor) not in seen:
             seen.add(id(tensor))
             stack += (tensor, None)
-            sources = tensor.inputs if constants else [x for x in tensor.inputs if x.requires_grad]
-            stack += reversed(sources)
+            for source in reversed(tensor.inputs):
+                if constants or source.requires_grad:
+                    stack.append(source)
     return order
 
 

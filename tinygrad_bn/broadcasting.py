@@ -6,13 +6,12 @@ may ask for the sum at once: it is a matter of speed alone.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from string import ascii_letters
 
 import numpy as np
 
-from .arithmetic import LARGE, Array, multiply
+from .arithmetic import Array, multiply
 
 
 @lru_cache
@@ -45,13 +44,6 @@ def product_summed_to(g: Array, factor: Array, like: Array) -> Array:
     ):
         return np.einsum(_subscripts(2, g.shape, like.shape), g, factor).reshape(like.shape)
     return multiply(g, factor)
-
-
-def spread_to(g: Array, shape: tuple[int, ...]) -> Array:
-    """Repeat `g` to `shape`: as a view if that is large, for the sake of memory."""
-    if type(g) is np.ndarray and math.prod(shape) < LARGE:
-        return np.full(shape, g, g.dtype)
-    return np.broadcast_to(g, shape)
 
 
 @lru_cache

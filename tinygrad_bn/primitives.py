@@ -19,7 +19,7 @@ import numpy as np
 
 from . import arithmetic
 from .accuracy import difference, sum_by_eights, wide_sum
-from .broadcasting import product_summed_to, spread_to, summed_to
+from .broadcasting import product_summed_to, summed_to
 
 Array = Any  # an ndarray, or a Tensor that stands in for one
 
@@ -233,7 +233,7 @@ def _expand(g: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
         g = g.astype(x.dtype)
     if not keepdims:
         g = np.reshape(g, tuple(1 if i in axis else n for i, n in enumerate(x.shape)))
-    return spread_to(g, x.shape)
+    return arithmetic.repeated(g, x.shape) if type(g) is np.ndarray else np.broadcast_to(g, x.shape)
 
 
 def _count(x: Array, axis: tuple[int, ...]) -> int:
