@@ -87,8 +87,8 @@ def _rows(shape: tuple[int, ...], small: tuple[int, ...]) -> Rows | None:
 
 
 def repeated(x: Array, shape: tuple[int, ...]) -> Array:
-    """Repeat an array along its axes of length 1, as np.broadcast_to does, in a fifth of the time."""
-    if not (x.flags.c_contiguous and x.ndim == len(shape)):
+    """Repeat along axes of length 1, as np.broadcast_to does, but in a fifth of the time."""
+    if not (type(x) is np.ndarray and x.flags.c_contiguous and x.ndim == len(shape)):
         return np.broadcast_to(x, shape)
     strides = [0 if n == 1 else stride for n, stride in zip(x.shape, x.strides, strict=True)]
     return np.ndarray(shape, x.dtype, x, 0, strides)

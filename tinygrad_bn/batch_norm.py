@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import primitives as P
+from .accuracy import dtype_of_mean
 from .arrays import normalized_axes
 from .recording import scope
 from .tensor import Tensor, TensorLike, apply, as_tensor
@@ -146,8 +147,8 @@ def _normalize(
     beta = None if beta is None else _aligned(beta, "beta", x, learned_axes)
     working = np.promote_types(x.dtype, np.float32)  # squares of float16 overflow beyond 256
     if mu is None:
-        mu = _named("mu", x.mean(axes, keepdims=True, dtype=np.float64))
-    # mu keeps the digits of float64, and the difference is rounded once: a large mean costs none.
+        mu = _named("mu", x.mean(axes, keepdims=True, dtype=dtype_of_mean(x.data, axes)))
+    # mu keeps the digits that the difference needs, which is rounded once: a large mean costs none.
     x_centered = _named("x_centered", apply(P.sub, (x, mu), {"dtype": working}))
     if var is None:
         var = _named("var", (x_centered**2).mean(axes, keepdims=True))

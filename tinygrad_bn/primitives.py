@@ -233,7 +233,7 @@ def _expand(g: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
         g = g.astype(x.dtype)
     if not keepdims:
         g = np.reshape(g, tuple(1 if i in axis else n for i, n in enumerate(x.shape)))
-    return arithmetic.repeated(g, x.shape) if type(g) is np.ndarray else np.broadcast_to(g, x.shape)
+    return arithmetic.repeated(g, x.shape)
 
 
 def _count(x: Array, axis: tuple[int, ...]) -> int:
@@ -241,7 +241,7 @@ def _count(x: Array, axis: tuple[int, ...]) -> int:
 
 
 def _mean(x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Array:
-    total = (wide_sum if dtype else sum_by_eights)(x, axis, keepdims)
+    total = (wide_sum if dtype and dtype != x.dtype else sum_by_eights)(x, axis, keepdims)
     return (total / _count(x, axis)).astype(dtype or x.dtype)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import primitives as P
+from ..accuracy import dtype_of_mean
 from ..arrays import normalized_axes
 from ..batch_norm import Axis, batch_norm
 from ..recording import no_grad
@@ -177,7 +178,7 @@ class BatchNorm(Module):
                 f"{x.shape} has {m}: give larger batches, or call eval() for inference"
             )
         working = np.promote_types(x.dtype, np.float32)
-        mu = P.mean(x, axis=axes, keepdims=True, dtype=np.float64)
+        mu = P.mean(x, axis=axes, keepdims=True, dtype=dtype_of_mean(x, axes))
         x_centered = P.sub(x, mu, dtype=working)
         var = P.mean(x_centered * x_centered, axis=axes, keepdims=False)
         return BatchStatistics(mu.reshape(self.shape), var, m)
