@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinygrad_bn as tg
 from tinygrad_bn import closed_form
 from tinygrad_bn.bench import (
     batch_norms,
     checks,
     command,
+    inside,
     measure,
     network,
     peers,
@@ -30,6 +32,7 @@ from tinygrad_bn.bench import (
 from tinygrad_bn.bench.peers import COLUMNS, Column, make_batch
 from tinygrad_bn.bench.records import ABSENT, MEASURED, UNSEEN, WRONG
 from tinygrad_bn.bench.timing import interleaved
+from tinygrad_bn.primitives import TABLE
 from tinygrad_bn.tables import InputError
 
 FOREIGN = ("torch", "mygrad", "autograd", "jax")
@@ -214,6 +217,7 @@ def test_the_json_has_one_whole_record_for_every_cell(quick):
     expected = {
         batch_norms.TIME: (shapes, COLUMNS),
         batch_norms.MEMORY: (shapes[-1:], [name for name in COLUMNS if name != "copy"]),
+        inside.INSIDE: (shapes, inside.LABELS),
         rows.SCALAR: (["a * b"], rows.SCALARS),
         network.STEP: ([network.CASE], network.STEPS),
         rows.IMPORT: (["import"], rows.MODULES),
@@ -237,6 +241,22 @@ def test_the_json_has_one_whole_record_for_every_cell(quick):
             assert record["unit"] in ("s", "inputs")
         if record["column"] == "copy":
             assert record["to_copy"] == 1
+
+
+@pytest.mark.parametrize("shape", [(6, 1), (32, 64), (4, 3, 5, 5)])
+def test_the_parts_of_a_step_make_up_the_whole(shape):
+    table = {name: (row.forward, row.vjps) for name, row in TABLE.items()}
+    leaves = [tg.Tensor(a, requires_grad=True) for a in make_batch(shape)[:3]]
+    seconds = inside._one_step(leaves, tg.Tensor(make_batch(shape).dy))
+    assert set(seconds) == set(inside.LABELS)
+    for way in ("forward", "backward"):
+        parts = {part: value for part, value in seconds.items() if part.startswith(way)}
+        whole = parts.pop(f"{way}: all")
+        assert min(parts.values()) > 0
+        assert sum(parts.values()) == pytest.approx(whole)
+    assert table == {name: (row.forward, row.vjps) for name, row in TABLE.items()}, (
+        "all is put back"
+    )
 
 
 def test_the_json_describes_the_machine_and_the_threads_and_tells_no_path(quick):

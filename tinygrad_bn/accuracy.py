@@ -55,7 +55,9 @@ def dtype_of_mean(x: Array, axis: tuple[int, ...]) -> Any:
     first = axis[0]
     part = x[(slice(None),) * first + (slice(math.ceil(x.shape[first] / 8)),)]
     with np.errstate(over="ignore", invalid="ignore"):  # then the answer does not matter
-        a, square = np.add.reduce(part, axis), np.add.reduce(part * part, axis)
+        axes, kept = range(x.ndim), [i for i in range(x.ndim) if i not in axis]
+        a = np.einsum(part, axes, kept)
+        square = np.einsum(part, axes, part, axes, kept)
         a, square = a * (a.size / part.size), square * (a.size / part.size)
         near = (64 * (square - a * a) > a * a) | (a == 0)
     return np.float32 if near.all() else np.float64

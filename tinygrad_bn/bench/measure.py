@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
-from . import batch_norms, network, rows
+from . import batch_norms, inside, network, rows
 from .machine import description, thread_settings
 from .peers import COLUMNS, AbsentError, load
 from .records import MEASURED, Record
@@ -24,7 +24,7 @@ from .records import MEASURED, Record
 SHAPES = [(6, 1), (32, 64), (256, 1024), (64, 32, 32, 32), (32, 64, 56, 56)]
 LARGE = SHAPES[2:]  # below, the objects of Python weigh more than the arrays
 SMALL_SHAPES = [(6, 1), (32, 64), (8, 4, 6, 6)]
-SECTIONS = (batch_norms.TIME, rows.SCALAR, network.STEP, rows.IMPORT, rows.GRAPHS,
+SECTIONS = (batch_norms.TIME, inside.INSIDE, rows.SCALAR, network.STEP, rows.IMPORT, rows.GRAPHS,
             batch_norms.MEMORY)  # fmt: skip
 
 
@@ -69,6 +69,9 @@ def _parts(options: Options) -> Iterator[tuple[str, Iterator[Record]]]:
         for shape in SMALL_SHAPES if quick else SHAPES:
             name = f"batch norm at {shape}"
             yield name, batch_norms.times(shape, rounds, at_least, columns)
+    if inside.INSIDE in wanted:
+        for shape in SMALL_SHAPES if quick else SHAPES:
+            yield f"the parts of a step at {shape}", inside.times(shape, 5 * rounds)
     if rows.SCALAR in wanted:
         yield "one scalar operation", rows.scalars(rounds, at_least)
     if network.STEP in wanted:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..graph.text import aligned
-from . import batch_norms, network, rows
+from . import batch_norms, inside, network, rows
 from .peers import COLUMNS
 from .records import ABSENT, MEASURED, UNSEEN, WRONG, Record
 
@@ -48,6 +48,12 @@ def tables(results: dict[str, Any]) -> str:
     for name, yardstick in (("to_torch", "PyTorch op by op"), ("to_copy", "one copy of x")):
         if any(record[name] for record in times):
             add(f"The same as a ratio to {yardstick}", times, LABELS, _ratio(name))
+    add(
+        "Where the time of tinygrad_bn goes inside one step",
+        of.get(inside.INSIDE, []),
+        inside.LABELS,
+        _value,
+    )
     single = [section for section in SINGLE if section in of]
     title = ". ".join(SINGLE[section] for section in single)
     add(title, [record for section in single for record in of[section]], PACKAGES, _value)
