@@ -30,17 +30,24 @@ def apply(
     primitive: P.Primitive, operands: Sequence[TensorLike], params: dict[str, Any] = NO_PARAMS
 ) -> Tensor:
     """Compute a primitive; record it if an operand needs a gradient."""
-    inputs = tuple([x if isinstance(x, Tensor) else _constant(x) for x in operands])
-    values = tuple([x._value for x in inputs])
+    inputs: list[Tensor] = []
+    values: list[Any] = []
+    needs_grad = False
+    for x in operands:
+        tensor = x if isinstance(x, Tensor) else _constant(x)
+        inputs.append(tensor)
+        values.append(tensor._value)
+        needs_grad |= tensor.requires_grad
     try:
         data = primitive.forward(*values, **params)
     except (ValueError, IndexError, TypeError) as error:
         raise type(error)(mismatch(primitive.name, values, params, error)) from None
     mode = MODE.get()
     out = _blank(lock(data), mode.scope)
-    if mode.recording and any([x.requires_grad for x in inputs]) and primitive.vjps[0] is not None:
+    if needs_grad and mode.recording and primitive.vjps[0] is not None:
         out.requires_grad = True
-        out.op, out.inputs, out.values, out.params = primitive, inputs, values, params
+        out.op, out.params = primitive, params
+        out.inputs, out.values = tuple(inputs), tuple(values)
     if mode.anomaly:
         out.made_at = users_line()
         raise_if_not_finite(data, primitive.name, mode.scope, out.made_at)
