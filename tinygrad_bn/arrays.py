@@ -6,7 +6,7 @@ This file knows arrays and Python numbers, and no Tensor.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
     return axes
 
 
-def mismatch(name: str, values: tuple[Any, ...], params: dict[str, Any], error: Exception) -> str:
+def mismatch(name: str, values: Sequence[Any], params: dict[str, Any], error: Exception) -> str:
     """Say what went wrong when a primitive's NumPy function refused its operands."""
     shapes = " and ".join(str(np.shape(value)) for value in values)
     given = [
