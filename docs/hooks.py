@@ -21,6 +21,7 @@ from mkdocs.structure.pages import Page
 
 import tinygrad_bn as tg
 from tinygrad_bn import cli, functions, numpy_functions
+from tinygrad_bn.bench import report
 from tinygrad_bn.operations import Operations
 from tinygrad_bn.primitives import TABLE
 from tinygrad_bn.testing import strategies
@@ -126,4 +127,16 @@ def command_line() -> str:
     return "\n".join(f"```text\n{text}```\n" for text in texts)
 
 
-MADE = {"primitives": primitives, "numpy_names": numpy_names, "command_line": command_line}
+def inside() -> str:
+    """Give the measured table of what takes the time inside a step."""
+    tables = (ROOT / "benchmarks/results.txt").read_text().split("\n\n")
+    table = next(table for table in tables if table.startswith(report.INSIDE))
+    return f"```text\n{table}\n```"
+
+
+MADE = {
+    "primitives": primitives,
+    "numpy_names": numpy_names,
+    "command_line": command_line,
+    "inside": inside,
+}

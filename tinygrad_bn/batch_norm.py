@@ -59,7 +59,7 @@ def batch_norm(
     Returns
     -------
     Tensor of the shape and dtype of `x` (a wider dtype of `gamma` or `beta` widens it). The mean
-    is kept in float64, so that no digits of `x` are lost however far it is from 0; float16 is
+    is kept in float64 where float32 would lose digits of an `x` that lies far from 0; float16 is
     otherwise computed in float32, and rounded at the end.
 
     Raises

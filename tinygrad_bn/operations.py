@@ -54,6 +54,10 @@ REDUCED = (
     "Over `axis` (an integer, a tuple of them, or None for all); `keepdims` keeps the reduced "
     "axes, of length 1. An axis that is not there is a ValueError."
 )
+SUMMED = (
+    " Summed in float64 (large float32 arrays after the means of every eight values, if no wider "
+    "`dtype` of the result is asked for)."
+)
 SHAPED = "The numbers stay, their places change; a shape that does not fit is a ValueError."
 
 
@@ -123,7 +127,7 @@ class Operations:
     __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
     __hash__ = object.__hash__
 
-    @documented(P.mean, REDUCED + " Summed in float64; `dtype` is that of the result.")
+    @documented(P.mean, REDUCED + SUMMED)
     def mean(self, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Any:
         params = {"axis": normalized_axes(axis, self.ndim, "mean"), "keepdims": bool(keepdims)}
         if dtype is not None:

@@ -20,6 +20,7 @@ GRAPHS = {
     "record_fan": "record a fan",
     "backward_fan": "backward over the fan",
 }
+INSIDE = "Where the time of tinygrad_bn goes inside one step"
 SINGLE = {  # these have one case each, and share a table
     rows.SCALAR: "One scalar a * b (float64, recorded; NumPy's own call beside it)",
     network.STEP: "A training step of the digits network",
@@ -48,12 +49,7 @@ def tables(results: dict[str, Any]) -> str:
     for name, yardstick in (("to_torch", "PyTorch op by op"), ("to_copy", "one copy of x")):
         if any(record[name] for record in times):
             add(f"The same as a ratio to {yardstick}", times, LABELS, _ratio(name))
-    add(
-        "Where the time of tinygrad_bn goes inside one step",
-        of.get(inside.INSIDE, []),
-        inside.LABELS,
-        _value,
-    )
+    add(INSIDE, of.get(inside.INSIDE, []), inside.LABELS, _value)
     single = [section for section in SINGLE if section in of]
     title = ". ".join(SINGLE[section] for section in single)
     add(title, [record for section in single for record in of[section]], PACKAGES, _value)
