@@ -1,10 +1,11 @@
 """Two settings of the C library's allocator, worth more than any arithmetic for large arrays.
 
-Every operation makes a new array. By default, glibc gives the memory of a large array back to the
-system as soon as it is freed, and the next one comes as fresh pages, each of which costs a fault
-and a clearing: as much again as the arithmetic. With these settings (mallopt(3)) the process
-keeps what it has freed, up to half a gibibyte, and uses it again. Whoever has set glibc's own
-variables, MALLOC_TRIM_THRESHOLD_ or MALLOC_MMAP_THRESHOLD_, keeps his settings.
+Every operation makes a new array. glibc gives the memory of large arrays back to the system when
+they are freed (at first of all beyond 128 KiB; it learns to keep more, but not enough), and the
+next one comes as fresh pages, each of which costs a fault and a clearing: as much again as the
+arithmetic. With these settings (mallopt(3)) the process keeps up to half a gibibyte at the end of
+its heap and uses it again. Whoever has set anything of this himself, in GLIBC_TUNABLES,
+MALLOC_TRIM_THRESHOLD_ or MALLOC_MMAP_THRESHOLD_, keeps his settings.
 """
 
 import ctypes
@@ -18,9 +19,12 @@ IN_ONE_PIECE = 2**25  # a larger array is given back at once: the most that glib
 
 def keep_freed_memory() -> None:
     """Let the memory of freed arrays be used again. Without glibc, this does nothing."""
-    if sys.platform != "linux" or any(
-        f"MALLOC_{which}_THRESHOLD_" in os.environ for which in ("TRIM", "MMAP")
-    ):
+    set_by_hand = (
+        "MALLOC_TRIM_THRESHOLD_" in os.environ
+        or "MALLOC_MMAP_THRESHOLD_" in os.environ
+        or "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
+    )
+    if sys.platform != "linux" or set_by_hand:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -21,6 +21,7 @@ Array = Any  # an ndarray, a plain number, or a Tensor that stands in for one
 LARGE = 2**17  # values; with fewer, NumPy's own way is as quick
 ROW = 8192  # values that NumPy takes in one go: np.getbufsize()
 PLAIN = (np.ndarray, int, float)
+FLOATS = (np.float16, np.float32, np.float64)
 
 
 class Rows(NamedTuple):
@@ -48,42 +49,54 @@ def _quick(ufunc: np.ufunc) -> Callable[..., Array]:
 add, subtract, multiply, divide = map(_quick, (np.add, np.subtract, np.multiply, np.true_divide))
 
 
+def product(x: Array, number: Array, y: Array) -> Array:
+    """Compute ``x * (number * y)``; if x is repeated, in an order that makes no array for it."""
+    if _is_repeated(x) and x.dtype != np.float16:  # which might overflow in that order
+        return multiply(multiply(x, number), y)
+    return multiply(x, number * y)
+
+
 def _on_large(ufunc: np.ufunc, x: Array, y: Array, out: Array | None) -> Array:
     shape = np.broadcast(x, y).shape
     x, y = _once(x), _once(y)
     x_shape, y_shape = np.shape(x), np.shape(y)
-    if out is None and x_shape != shape != y_shape and np.broadcast(x, y).shape != shape:
-        return repeated(ufunc(x, y), shape)  # what both repeat is computed once
+    if out is None and x_shape != shape != y_shape:  # then both may repeat the same
+        part = np.broadcast(x, y).shape
+        if part != shape:
+            return repeated(ufunc(x, y), shape)
 
     large, small = (x, y) if x_shape == shape else (y, x)
     rows = _rows(shape, y_shape if large is x else x_shape)
-    if rows is None or large.shape != shape or large.dtype != small.dtype:
+    if rows is None or large.shape != shape or not large.dtype == small.dtype in FLOATS:
         return ufunc(x, y, out)
     if out is None:
         out = np.empty(shape, large.dtype)
     if not (large.flags.c_contiguous and out.flags.c_contiguous):
         return ufunc(x, y, out)
 
+    def compute(many: Array, few: Array, into: Array) -> None:
+        many, few, into = many.reshape(-1, few.size), few.reshape(-1), into.reshape(-1, few.size)
+        ufunc(many, few, into) if large is x else ufunc(few, many, into)
+
     row = np.empty((rows.times, *rows.once), large.dtype)
     row[:] = small
     many, into = large.reshape(rows.repeats, -1), out.reshape(rows.repeats, -1)
     rest = rows.repeats % rows.times  # repetitions that do not fill a row
-    full = rows.repeats - rest
-    for part, few in ((slice(full), row), (slice(full, None), row[:1]))[: 2 if rest else 1]:
-        pair = many[part].reshape(-1, few.size), few.reshape(-1)
-        ufunc(*(pair if large is x else pair[::-1]), into[part].reshape(-1, few.size))
+    whole = rows.repeats - rest
+    compute(many[:whole], row, into[:whole])
+    if rest:
+        compute(many[whole:], row[0], into[whole:])
     return out
 
 
 @lru_cache
 def _rows(shape: tuple[int, ...], small: tuple[int, ...]) -> Rows | None:
-    """Find the rows; None if there are too few repetitions to gain anything."""
+    """Find the rows; None if there are too few repetitions, or values, to gain anything."""
     added = len(shape) - len(small)
     axes = next((i + added for i, n in enumerate(small) if n > 1), len(shape))
     repeats, once = math.prod(shape[:axes]), shape[axes:]
-    if repeats < 4 or not once:
-        return None
-    return Rows(repeats, once, min(repeats, math.ceil(ROW / math.prod(once))))
+    length = math.prod(once)
+    return Rows(repeats, once, math.ceil(ROW / length)) if repeats >= 4 and length > 1 else None
 
 
 def repeated(x: Array, shape: tuple[int, ...]) -> Array:
@@ -91,11 +104,17 @@ def repeated(x: Array, shape: tuple[int, ...]) -> Array:
     if not (type(x) is np.ndarray and x.flags.c_contiguous and x.ndim == len(shape)):
         return np.broadcast_to(x, shape)
     strides = [0 if n == 1 else stride for n, stride in zip(x.shape, x.strides, strict=True)]
-    return np.ndarray(shape, x.dtype, x, 0, strides)
+    view: Array = np.ndarray(shape, x.dtype, x, 0, strides)
+    view.setflags(write=False)
+    return view
 
 
 def _once(x: Array) -> Array:
     """See what an array repeats (with a stride of 0) only once."""
-    if type(x) is not np.ndarray or 0 not in x.strides:
+    if not _is_repeated(x):
         return x
     return x[tuple([slice(1) if stride == 0 else slice(None) for stride in x.strides])]
+
+
+def _is_repeated(x: Array) -> bool:
+    return type(x) is np.ndarray and 0 in x.strides

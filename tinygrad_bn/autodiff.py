@@ -46,11 +46,11 @@ def topological_order(output: T, *, constants: bool = True) -> list[T]:
     """List everything that `output` was made from, and itself: inputs before results."""
     order: list[T] = []
     seen: set[int] = set()
-    stack: list[T | None] = [output]
+    stack: list[Any] = [output]
     while stack:  # not recursive: a graph may be a million operations deep
         tensor = stack.pop()
         if tensor is None:  # all that was above it is listed
-            order.append(stack.pop())  # type: ignore[arg-type]
+            order.append(stack.pop())
         elif id(tensor) not in seen:
             seen.add(id(tensor))
             stack += (tensor, None)

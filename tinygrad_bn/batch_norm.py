@@ -148,10 +148,10 @@ def _normalize(
     working = np.promote_types(x.dtype, np.float32)  # squares of float16 overflow beyond 256
     if mu is None:
         mu = _named("mu", x.mean(axes, keepdims=True, dtype=dtype_of_mean(x.data, axes)))
-    # mu keeps the digits that the difference needs, which is rounded once: a large mean costs none.
+    # mu keeps the digits that the difference needs: a large mean costs none.
     x_centered = _named("x_centered", apply(P.sub, (x, mu), {"dtype": working}))
     if var is None:
-        var = _named("var", (x_centered**2).mean(axes, keepdims=True))
+        var = _named("var", (x_centered**2).mean(axes, keepdims=True, dtype=working))
     std = _named("std", (var + Tensor(eps, name="eps", dtype=working)).sqrt())
     y = _named("x_hat", x_centered / std)
     if gamma is not None:

@@ -55,8 +55,8 @@ REDUCED = (
     "axes, of length 1. An axis that is not there is a ValueError."
 )
 SUMMED = (
-    " Summed in float64 (large float32 arrays after the means of every eight values, if no wider "
-    "`dtype` of the result is asked for)."
+    " Summed in float64. `dtype` is that of the result; float32 for a float32 array also lets the "
+    "sum be quicker, within 7 roundings of the values."
 )
 SHAPED = "The numbers stay, their places change; a shape that does not fit is a ValueError."
 

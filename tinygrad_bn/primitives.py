@@ -103,8 +103,7 @@ neg = primitive(
 def _pow_base(g: Array, out: Array, x: Array, y: Array) -> Array:
     # x^0 is constant at x = 0 too, where 0 x^(-1) would not be a number.
     if isinstance(y, int | float):
-        power = x if y == 2 else x ** (y - 1 if y else 1)
-        return arithmetic.multiply(arithmetic.multiply(g, y), power)
+        return arithmetic.product(g, y, x if y == 2 else x ** (y - 1 if y else 1))
     return g * (y * x ** np.where((x == 0) & (y == 0), 1.0, y - 1))
 
 
@@ -241,7 +240,8 @@ def _count(x: Array, axis: tuple[int, ...]) -> int:
 
 
 def _mean(x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Array:
-    total = (wide_sum if dtype and dtype != x.dtype else sum_by_eights)(x, axis, keepdims)
+    quickly = dtype is not None and dtype == x.dtype
+    total = (sum_by_eights if quickly else wide_sum)(x, axis, keepdims)
     return (total / _count(x, axis)).astype(dtype or x.dtype)
 
 

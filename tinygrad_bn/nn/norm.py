@@ -180,7 +180,7 @@ class BatchNorm(Module):
         working = np.promote_types(x.dtype, np.float32)
         mu = P.mean(x, axis=axes, keepdims=True, dtype=dtype_of_mean(x, axes))
         x_centered = P.sub(x, mu, dtype=working)
-        var = P.mean(x_centered * x_centered, axis=axes, keepdims=False)
+        var = P.mean(x_centered * x_centered, axis=axes, keepdims=False, dtype=working)
         return BatchStatistics(mu.reshape(self.shape), var, m)
 
     def _track(self, batch: BatchStatistics) -> None:
