@@ -130,7 +130,7 @@ def command_line() -> str:
 def inside() -> str:
     """Give the measured table of what takes the time inside a step."""
     tables = (ROOT / "benchmarks/results.txt").read_text().split("\n\n")
-    table = next(table for table in tables if table.startswith(report.INSIDE))
+    [table] = [table for table in tables if table.startswith(report.INSIDE)]
     head, *lines = [re.split(r"  +", line) for line in table.splitlines()[1:]]
     rows = [head, ["---", *("--:" for _ in head[1:])], *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
