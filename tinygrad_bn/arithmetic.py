@@ -60,10 +60,8 @@ def _on_large(ufunc: np.ufunc, x: Array, y: Array, out: Array | None) -> Array:
     shape = np.broadcast(x, y).shape
     x, y = _once(x), _once(y)
     x_shape, y_shape = np.shape(x), np.shape(y)
-    if out is None and x_shape != shape != y_shape:  # then both may repeat the same
-        part = np.broadcast(x, y).shape
-        if part != shape:
-            return repeated(ufunc(x, y), shape)
+    if out is None and x_shape != shape != y_shape and np.broadcast(x, y).shape != shape:
+        return repeated(ufunc(x, y), shape)  # what both repeat is computed once
 
     large, small = (x, y) if x_shape == shape else (y, x)
     rows = _rows(shape, y_shape if large is x else x_shape)
