@@ -139,7 +139,7 @@ def _normalize(
     var: Tensor | None,
     eps: float,
 ) -> Tensor:
-    if x.size == 0 and 0 in [x.shape[i] for i in axes]:
+    if 0 in [x.shape[i] for i in axes]:
         raise ValueError(f"normalizing needs at least one value; x of shape {x.shape} has none")
     if not 0 <= eps < math.inf:
         raise ValueError(f"eps must be finite and at least 0, not {eps}")

@@ -84,7 +84,7 @@ def _one_step(leaves: list[Tensor], dy: Tensor) -> dict[str, float]:
     for tensor in autodiff.topological_order(y):
         if tensor.op is not None and tensor.op in _rows():
             part = f"backward: {_numbered(tensor.op, calls)}"
-            rules = [clock.timed(part, rule) for rule in tensor.op.vjps if rule is not None]
+            rules = [rule and clock.timed(part, rule) for rule in tensor.op.vjps]
             tensor.op = replace(tensor.op, vjps=rules)
     with (
         patch.object(Cotangents, "add", clock.timed("backward: adding", Cotangents.add)),
@@ -107,9 +107,11 @@ def _timed_primitives(clock: Clock) -> Iterator[None]:
     calls: Counter[str] = Counter()
 
     def timed(row: Primitive, forward: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *args, **kwargs: clock.timed(f"forward: {_numbered(row, calls)}", forward)(
-            *args, **kwargs
-        )
+        def run(*args: Any, **kwargs: Any) -> Any:
+            part = f"forward: {_numbered(row, calls)}"
+            return clock.timed(part, forward)(*args, **kwargs)
+
+        return run
 
     try:
         for row, forward in zip(rows, forwards, strict=True):
