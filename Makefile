@@ -23,6 +23,7 @@ thorough: $(VENV)/dev.installed
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(VENV)/dev.installed
 	$(BIN)/mypy

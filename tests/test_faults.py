@@ -312,9 +312,6 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         lambda: V[1.0], IndexError, ["getitem of (3,)", "integer"]),
     "mask of another shape": (
         lambda: V[np.array([True, False])], IndexError, ["getitem of (3,)", "2", "3"]),
-    # bounds and conditions that are Tensors
-    "clip by a Tensor": (
-        lambda: V.clip(CONSTANT), TypeError, ["clip", "maximum and minimum"]),
     # names and data
     "name that is no string": (
         lambda: tg.Tensor([1.0], name=3), TypeError, ["name", "string", "int"]),

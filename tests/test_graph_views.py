@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from contextlib import ExitStack
 from xml.etree import ElementTree
 
@@ -201,9 +202,7 @@ def test_the_backward_pass_as_a_graph_gives_the_gradients(graph):
 def test_each_rule_that_was_recorded_has_a_frame_of_its_own():
     graph = batch_norm_graph()
     rules = {n.scope.rpartition("/")[2] for n in graph.backward.nodes if "backward" in n.scope}
-    assert {
-        f"backward of {op}" for op in ("add", "mul", "div", "sqrt", "mean", "pow", "sub")
-    } <= rules
+    assert {f"backward of {op}" for op in ("mul", "div", "sqrt", "mean", "pow", "sub")} <= rules
 
 
 def test_in_the_picture_of_both_passes_each_cotangent_is_beside_its_value():
@@ -251,7 +250,7 @@ def test_the_table_can_be_written_whatever_the_parameters_are():
     x = tg.Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True, name="x")
     out = tg.where([True, False], x, x[0]).sum()
     table = tg.graph(out).table()
-    assert "where(x, #1, condition=array(2,))" in table
+    assert re.search(r"where\(#\d+, x, #\d+\)", table)
     assert "getitem(x, index=0)" in table
 
 

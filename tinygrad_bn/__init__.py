@@ -1,9 +1,17 @@
-"""Reverse-mode autodiff on NumPy, in which batch normalization is composed of primitives."""
+"""Reverse-mode autodiff on NumPy, in which batch normalization is composed of primitives.
 
-from . import closed_form, nn, optim, testing
-from .allocator import keep_freed_memory
+The readers of what the engine records (``nn``, ``optim``, ``testing``, the views of a graph) are
+loaded on use: the engine works without them.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from . import closed_form
 from .autodiff import grad
 from .batch_norm import batch_norm, layer_norm
+from .fast import leave_allocator_alone
 from .functions import (
     abs,
     add,
@@ -41,18 +49,35 @@ from .functions import (
     var,
     where,
 )  # fmt: skip
-from .graph import Graph, graph
+from .program import Program, trace
 from .recording import detect_anomaly, no_grad, scope
 from .tensor import Tensor
 
-keep_freed_memory()
+if TYPE_CHECKING:
+    from . import nn, optim, testing
+if TYPE_CHECKING or find_spec(".graph", __name__):
+    # At once, for the function has the name of its folder.
+    from .graph import Graph, graph  # type: ignore[no-redef]
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Graph", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip", "closed_form",
-    "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad", "graph", "layer_norm",
-    "leaky_relu", "log", "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "neg", "nn",
-    "no_grad", "optim", "pow", "relu", "reshape", "scatter", "scope", "sigmoid", "sign", "sin",
-    "sqrt", "stack", "sub", "sum", "tanh", "testing", "transpose", "var", "where",
+    "Graph", "Program", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip",
+    "closed_form", "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad",
+    "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log", "matmul", "max",
+    "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim", "pow", "relu",
+    "reshape", "scatter", "scope", "sigmoid", "sign", "sin", "sqrt", "stack", "sub", "sum",
+    "tanh", "testing", "trace", "transpose", "var", "where",
 ]  # fmt: skip
+
+ON_USE = ("nn", "optim", "testing")
+
+
+def __getattr__(name: str) -> Any:
+    if name in ON_USE:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *ON_USE])

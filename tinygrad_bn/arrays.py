@@ -12,31 +12,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .sizes import Size
+
 FLOATS = (np.float16, np.float32, np.float64)
 
 
-def float_array(data: Any, dtype: Any = None, *, promoting: bool = False) -> npt.NDArray[Any]:
+def float_array(data: Any, dtype: Any = None) -> npt.NDArray[Any]:
     """Copy data into a new, locked float array.
 
-    float16, float32 and float64 stay what they are; integers and booleans become float64, or,
-    for an operand (`promoting`), the smallest float that NumPy would promote them to.
+    float16, float32 and float64 stay what they are; integers and booleans become float64.
     """
+    wanted = None if dtype is None else float_dtype(dtype)
+    array = real_array(data)
+    if wanted is None:
+        wanted = np.dtype(np.float64 if array.dtype.kind in "biu" else array.dtype.type)
+    return lock(array.astype(wanted, copy=False))
+
+
+def real_array(data: Any) -> npt.NDArray[Any]:
+    """Copy data into a new, locked array of floats, integers or truth values."""
     if isinstance(data, np.ma.MaskedArray):
         raise TypeError("a masked array would lose its mask: fill it first, as by .filled(0)")
-    wanted = None if dtype is None else float_dtype(dtype).type
     try:
         array = np.array(data)
     except ValueError as error:  # ragged nested lists
         raise ValueError(f"the data do not form an array: {error}") from None
-    kind = array.dtype.type
-    if kind not in FLOATS and array.dtype.kind not in "biu":
+    if array.dtype.type not in FLOATS and array.dtype.kind not in "biu":
         came = f"{type(data).__name__} of dtype {array.dtype}"
         raise TypeError(f"a Tensor holds real numbers (float16, float32, float64), not {came}")
-    if wanted is not None:
-        kind = wanted
-    elif kind not in FLOATS:
-        kind = np.result_type(array.dtype, np.float16).type if promoting else np.float64
-    return lock(array.astype(kind, copy=False))
+    return lock(array)
 
 
 def float_dtype(dtype: Any) -> np.dtype[Any]:
@@ -54,20 +58,34 @@ def lock(data: Any) -> npt.NDArray[Any]:
     return array
 
 
+class Operand:
+    """In an index: the place of an index array that is an input of the primitive."""
+
+    def __repr__(self) -> str:
+        return "i"
+
+
+OPERAND = Operand()
+
+
 def frozen(index: Any) -> Any:
-    """Copy the arrays of an index or a bound: the caller may change his before the backward."""
+    """Copy the arrays of an index: the caller may change his before the backward pass."""
     if hasattr(index, "__apply_primitive__"):
         raise TypeError("a Tensor cannot be an index: use an integer or boolean NumPy array")
     if isinstance(index, tuple):
         return tuple(frozen(list(i) if isinstance(i, tuple) else i) for i in index)
-    if index is None or index is Ellipsis or isinstance(index, int | float | slice | np.integer):
+    if (
+        index is None
+        or index is Ellipsis
+        or isinstance(index, int | slice | np.integer | Size | Operand)
+    ):
         return index
     array = np.array(index)
     return lock(array.astype(int) if array.size == 0 and array.dtype == float else array)
 
 
 def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
-    """Give axes as a tuple counted from the front; None means all of them."""
+    """Return axes as a tuple counted from the front; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
     try:
@@ -87,7 +105,7 @@ def normalized_axes(axis: Any, ndim: int, caller: str) -> tuple[int, ...]:
 
 
 def mismatch(name: str, values: Sequence[Any], params: dict[str, Any], error: Exception) -> str:
-    """Say what went wrong when a primitive's NumPy function refused its operands."""
+    """Describe what went wrong when a primitive's NumPy function refused its operands."""
     shapes = " and ".join(str(np.shape(value)) for value in values)
     given = [
         f"{key} of shape {value.shape}" if isinstance(value, np.ndarray) else f"{key} {value}"

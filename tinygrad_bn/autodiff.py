@@ -9,15 +9,15 @@ primitive, and adds up what arrives. It knows no single rule, and of a Tensor on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from .broadcasting import summed_to
-from .cotangents import Cotangents
-from .primitives import Array, Primitive
-from .recording import MODE, Scope, enable_grad, ignore_anomaly, raise_if_not_finite
+from . import primitives as P
+from .broadcasting import fit
+from .recording import MODE, Scope, raise_if_not_finite, refuse_in_trace, within
+from .table import Array, Primitive, Rule
 
 
 class Recorded(Protocol):
@@ -25,133 +25,145 @@ class Recorded(Protocol):
 
     requires_grad: bool
     grad: Any
+    number: int  # in the order of execution
     op: Primitive | None
     inputs: tuple[Any, ...]  # the tensors that it was made from
     values: tuple[Any, ...]  # what they held: arrays, or plain Python numbers
     params: dict[str, Any]
     made_in: Scope | None
     made_at: str | None
+    _value: Any  # its array
 
-    @property
-    def data(self) -> Any: ...
     def inputs_as_they_were(self) -> list[Any]: ...
     def constant(self, data: Any) -> Any: ...
     def wrap(self, array: Any, requires_grad: bool) -> Any: ...
 
 
 T = TypeVar("T", bound=Recorded)
+Parts = Sequence[Array | None]
 
 
-def topological_order(output: T, *, constants: bool = True) -> list[T]:
-    """List everything that `output` was made from, and itself: inputs before results."""
-    order: list[T] = []
-    seen: set[int] = set()
-    stack: list[Any] = [output]
+def topological_order(*outputs: T, constants: bool = True) -> list[T]:
+    """List what the outputs were made from, and them, in the order in which it was computed."""
+    found: dict[int, Any] = {id(tensor): tensor for tensor in outputs}
+    stack: list[Any] = list(outputs)
     while stack:  # not recursive: a graph may be a million operations deep
-        tensor = stack.pop()
-        if tensor is None:  # all that was above it is listed
-            order.append(stack.pop())
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack += (tensor, None)
-            for source in reversed(tensor.inputs):
-                if constants or source.requires_grad:
-                    stack.append(source)
-    return order
-
-
-def fit(g: Array, value: Array) -> Array:
-    """Undo broadcasting and promotion: give the cotangent the shape and dtype of its value."""
-    if g.shape != value.shape:
-        g = summed_to(g, value)
-    return g if g.dtype == value.dtype else g.astype(value.dtype)
+        for source in stack.pop().inputs:
+            if id(source) not in found and (constants or source.requires_grad):
+                found[id(source)] = source
+                stack.append(source)
+    return sorted(found.values(), key=attrgetter("number"))
 
 
 def reverse_pass(
-    output: T, cotangent: Array, wanted: Iterable[T] | None = None, *, create_graph: bool = False
-) -> Iterator[tuple[T, Array, bool]]:
-    """Yield each tensor that the gradient passes through, with its complete cotangent.
+    seeds: Sequence[tuple[T, Array]],
+    wanted: Iterable[T] | None = None,
+    *,
+    create_graph: bool = False,
+) -> Iterator[tuple[T, Array, Parts]]:
+    """Yield each tensor that the gradient passes through, its cotangent, and what its rules made.
 
-    From the output back: a tensor comes after everything that used it. The third item says
-    whether the cotangent is in an array that nobody else holds. Only what lies on the way
-    to the `wanted` tensors is computed (None: to all that need a gradient). With `create_graph`
-    the rules run on Tensors, which record them.
+    `seeds` are the outputs and the cotangents to start with. From the outputs back: a tensor comes
+    after everything that used it, so its cotangent is complete. The third item has the part that
+    goes to the cotangent of each input, or None. Only what lies on the way to the `wanted` tensors
+    is computed (None: to all that need a gradient). With `create_graph` the rules run on Tensors,
+    which record them.
     """
-    order = topological_order(output, constants=False)
+    order = topological_order(*[output for output, _ in seeds], constants=False)
     ends = order if wanted is None else wanted
     needed = {id(tensor) for tensor in ends if tensor.requires_grad}
-    for tensor in order:
-        if not needed.isdisjoint(map(id, tensor.inputs)):
-            needed.add(id(tensor))
+    for result in order:
+        if not needed.isdisjoint(map(id, result.inputs)):
+            needed.add(id(result))
 
-    anomaly, unwatched = MODE.get().anomaly, ignore_anomaly()
-    cotangents = Cotangents()
-    cotangents.add(output, cotangent, cotangent)
+    cotangents: dict[int, Array] = {}
+    for output, g in seeds:
+        so_far = cotangents.get(id(output))
+        cotangents[id(output)] = g if so_far is None else so_far + g
+    anomaly = MODE.get().anomaly
     while order:
-        tensor = order.pop()
-        g, ours = cotangents.pop(tensor)
+        tensor: Any = order.pop()
+        g = cotangents.pop(id(tensor), None)
         if g is None:
             continue
-        yield tensor, g, ours
-        if tensor.op is None:
-            continue
-        out = tensor.data
-        for i, source in enumerate(tensor.inputs):
-            rule = tensor.op.vjps[i]
-            if rule is None or id(source) not in needed:
-                continue
-            if create_graph:
-                with unwatched:
-                    part = rule(g, tensor, *tensor.inputs_as_they_were(), **tensor.params)
-            else:
-                part = rule(g, out, *tensor.values, **tensor.params)
-            part = fit(part, tensor.values[i])
-            total = cotangents.add(source, part, g)
-            if anomaly:
-                rule_of = f"the backward rule of {tensor.op} for input {i}"
-                for value, maker in (part, rule_of), (total, f"adding up what {rule_of} gave"):
-                    value = value.data if create_graph else value
-                    raise_if_not_finite(value, maker, tensor.made_in, tensor.made_at)
+        parts: Parts = []
+        if tensor.op is not None and create_graph:
+            scope = Scope(f"backward of {tensor.op}", tensor.made_in)
+            with within(scope=scope, recording=True, everything=True, anomaly=False):
+                operands = (g, tensor, *tensor.inputs_as_they_were())
+                parts = _pull(tensor, tensor.op.vjps, operands, needed, cotangents, anomaly)
+        elif tensor.op is not None:
+            operands = (g, tensor._value, *tensor.values)
+            parts = _pull(tensor, tensor.op.pull, operands, needed, cotangents, anomaly)
+        yield tensor, g, parts
 
 
-def first_cotangent(output: T, gradient: Any, argument: str) -> Any:
-    """Give the cotangent that a pass starts with, as a Tensor: ones, or what the caller gave."""
-    value = output.data
+def _pull(
+    tensor: Any,
+    rules: Iterable[Rule | None],
+    operands: Sequence[Any],
+    needed: set[int],
+    cotangents: dict[int, Array],
+    anomaly: bool,
+) -> Parts:
+    """Apply rules, undo broadcasting, and add what comes of it to the cotangents of the inputs."""
+    op, params = tensor.op, tensor.params
+    if op.pullback is not None:
+        whole = op.pullback(*operands, **params)
+        rules = (lambda *_, part=part, **__: part for part in whole)
+    parts: list[Array | None] = []
+    for rule, like, source in zip(rules, operands[2:], tensor.inputs, strict=False):
+        part = total = None
+        if rule is not None and id(source) in needed:
+            part = fit(rule(*operands, **params), like)
+            total = cotangents.get(id(source))
+            total = cotangents[id(source)] = part if total is None else P.add(total, part)
+        parts.append(part)
+        if anomaly and part is not None:
+            name = f"the backward rule of {op} for input {len(parts) - 1}"
+            for value, maker in (part, name), (total, f"adding up what {name} gave"):
+                value = getattr(value, "_value", value)
+                raise_if_not_finite(value, maker, tensor.made_in, tensor.made_at)
+    return parts
+
+
+def first_cotangent(output: Any, gradient: Any, argument: str) -> Any:
+    """Return the cotangent that a pass starts with, as a Tensor: ones, or what the caller gave."""
+    shape = output.shape
     if not output.requires_grad:
         raise ValueError(
-            f"this tensor (shape {value.shape}) needs no gradient: make an input with "
+            f"this tensor (shape {shape}) needs no gradient: make an input with "
             "requires_grad=True, and compute the output outside of no_grad() and detach()"
         )
     if gradient is None:
-        if value.size != 1:
+        if output.size != 1:
             raise ValueError(
-                f"the output has shape {value.shape}, not a single value: "
+                f"the output has shape {shape}, not a single value: "
                 f"give {argument}, an array of that shape, or reduce the output, as by .sum()"
             )
-        return output.constant(np.ones_like(value))
+        gradient = np.ones_like(output)
     given = gradient if is_tensor(gradient) else output.constant(gradient)
-    if given.data.shape != value.shape:
+    if given.shape != shape:
         raise ValueError(
-            f"{argument} has shape {given.data.shape}, but the output has shape {value.shape}: "
+            f"{argument} has shape {given.shape}, but the output has shape {shape}: "
             "they must be equal"
         )
-    return fit(given, value)
+    return fit(given, output)
 
 
 def is_tensor(x: object) -> bool:
-    """Tell a Tensor, or a class like it, from plain data."""
+    """Return whether x is a Tensor, or of a class like it."""
     return hasattr(x, "__apply_primitive__")
 
 
-def backward(output: Recorded, gradient: Any = None) -> None:
+def backward(output: Any, gradient: Any = None) -> None:
     """Add the gradient of `output` to the ``.grad`` of every leaf (see ``Tensor.backward``)."""
+    refuse_in_trace("backward() writes to .grad", "use tg.grad in f, or program.gradient()")
     cotangent = first_cotangent(output, gradient, "gradient").data
-    leaves = [found for found in reverse_pass(output, cotangent) if found[0].op is None]
-    for leaf, g, ours in leaves:  # only now: after an error above, no gradient is half added
-        if leaf.grad is None:
-            leaf.grad = g if ours else np.array(g)
-        else:
-            leaf.grad = np.asarray(leaf.grad + g)
+    walk = reverse_pass([(output, cotangent)])
+    leaves = [(tensor, g) for tensor, g, _ in walk if tensor.op is None]
+    for leaf, g in leaves:  # only now: after an error above, no gradient is half added
+        leaf.grad = np.array(g) if leaf.grad is None else np.asarray(leaf.grad + g)
 
 
 def grad(
@@ -194,25 +206,26 @@ def grad(
     if not is_tensor(output):
         raise TypeError(f"grad: the output is of type {type(output).__name__}, not a Tensor")
     several = isinstance(inputs, Iterable) and not is_tensor(inputs)
-    wanted: Sequence[T] = list(inputs) if several else [inputs]  # type: ignore
+    wanted: Sequence[Any] = list(inputs) if several else [inputs]  # type: ignore
     for i, tensor in enumerate(wanted):
         if not is_tensor(tensor):
             raise TypeError(f"grad: input {i} is of type {type(tensor).__name__}, not a Tensor")
         if not tensor.requires_grad:
             raise ValueError(f"grad: input {i} needs no gradient: make it with requires_grad=True")
-    ids = {id(tensor) for tensor in wanted}
-    with enable_grad() if create_graph else nullcontext():
+    create_graph |= MODE.get().trace is not None
+    with within(recording=create_graph):
         cotangent = first_cotangent(output, grad_output, "grad_output")
-        walk = reverse_pass(
-            output, cotangent if create_graph else cotangent.data, wanted, create_graph=create_graph
-        )
-        found = {id(tensor): g for tensor, g, _ in walk if id(tensor) in ids}
-    gradients = []
-    for tensor in wanted:
-        g = found.get(id(tensor))
-        if g is None:
-            g = np.zeros_like(tensor.data)
-        if not (is_tensor(g) and g.requires_grad):
-            g = tensor.wrap(g.data if is_tensor(g) else g, requires_grad=create_graph)
-        gradients.append(g)
-    return tuple(gradients)
+    seeds = [(output, cotangent if create_graph else cotangent.data)]
+    ids = set(map(id, wanted))
+    walk = reverse_pass(seeds, wanted, create_graph=create_graph)
+    found = {id(tensor): g for tensor, g, _ in walk if id(tensor) in ids}
+    return tuple([_gradient(tensor, found.get(id(tensor)), create_graph) for tensor in wanted])
+
+
+def _gradient(tensor: Any, g: Any, create_graph: bool) -> Any:
+    """Make a Tensor of what arrived at `tensor`; if it is to be differentiated, of zeros too."""
+    if g is None:
+        g = np.zeros_like(tensor if create_graph else tensor.data)
+    if is_tensor(g) and g.requires_grad:
+        return g
+    return tensor.wrap(g, requires_grad=create_graph)

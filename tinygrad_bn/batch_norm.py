@@ -8,17 +8,25 @@ std, x_hat, gamma, beta and eps are those of Ioffe and Szegedy (2015), algorithm
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import primitives as P
-from .accuracy import dtype_of_mean
 from .arrays import normalized_axes
-from .recording import scope
+from .recording import MODE, scope
+from .sizes import now
 from .tensor import Tensor, TensorLike, apply, as_tensor
 
 Axis = int | tuple[int, ...] | None
+
+
+class Normalized(NamedTuple):
+    """The result of normalizing, and the statistics that it was done with."""
+
+    y: Tensor
+    mu: Tensor
+    var: Tensor
 
 
 def batch_norm(
@@ -59,7 +67,7 @@ def batch_norm(
     Returns
     -------
     Tensor of the shape and dtype of `x` (a wider dtype of `gamma` or `beta` widens it). The mean
-    is kept in float64 where float32 would lose digits of an `x` that lies far from 0; float16 is
+    is kept in float64, so that an `x` far from 0 loses no digits when it is subtracted; float16 is
     otherwise computed in float32, and rounded at the end.
 
     Raises
@@ -85,21 +93,33 @@ def batch_norm(
     mean sub pow mean add sqrt div mul add
     """
     x = as_tensor(x)
-    ndim = x.ndim
-    if ndim == 0:
+    if x.ndim == 0:
         raise ValueError("batch_norm: x is a single number; give an array of at least one axis")
-    if axis is None:
-        axis = (0, *range(2, ndim))
-    axes = normalized_axes(axis, ndim, "batch_norm")
-    kept = tuple([i for i in range(ndim) if i not in axes])
+    axes = normalized_axes((0, *range(2, x.ndim)) if axis is None else axis, x.ndim, "batch_norm")
+    return batch_norm_over(x, axes, gamma, beta, mean, var, eps).y
+
+
+def batch_norm_over(
+    x: Tensor,
+    axes: tuple[int, ...],
+    gamma: TensorLike | None,
+    beta: TensorLike | None,
+    mean: TensorLike | None,
+    var: TensorLike | None,
+    eps: float,
+) -> Normalized:
+    """Compute batch norm over axes that are known to be there; return the statistics too."""
+    features = tuple([i for i in range(x.ndim) if i not in axes])
     if (mean is None) != (var is None):
         raise ValueError("batch_norm: give both mean and var, or neither")
     with scope("batch_norm"):
-        mu = None if mean is None else _aligned(mean, "mean", x, kept)
-        given_var = None if var is None else _aligned(var, "var", x, kept)
-        if given_var is not None and (given_var.data < 0).any():
-            raise ValueError(f"batch_norm: var has a negative value, {given_var.data.min()}")
-        return _normalize(x, axes, gamma, beta, kept, mu, given_var, eps)
+        given = [
+            None if value is None else _aligned(value, name, x, features)
+            for name, value in (("mean", mean), ("var", var), ("gamma", gamma), ("beta", beta))
+        ]
+        if given[1] is not None and MODE.get().trace is None and (given[1].data < 0).any():
+            raise ValueError(f"batch_norm: var has a negative value, {given[1].data.min()}")
+        return _normalize(x, axes, eps, *given)
 
 
 def layer_norm(
@@ -126,28 +146,28 @@ def layer_norm(
     x = as_tensor(x)
     axes = normalized_axes(axis, x.ndim, "layer_norm")
     with scope("layer_norm"):
-        return _normalize(x, axes, gamma, beta, axes, None, None, eps)
+        gamma = None if gamma is None else _aligned(gamma, "gamma", x, axes)
+        beta = None if beta is None else _aligned(beta, "beta", x, axes)
+        return _normalize(x, axes, eps, None, None, gamma, beta).y
 
 
 def _normalize(
     x: Tensor,
     axes: tuple[int, ...],
-    gamma: TensorLike | None,
-    beta: TensorLike | None,
-    learned_axes: tuple[int, ...],
+    eps: float,
     mu: Tensor | None,
     var: Tensor | None,
-    eps: float,
-) -> Tensor:
-    if 0 in [x.shape[i] for i in axes]:
-        raise ValueError(f"normalizing needs at least one value; x of shape {x.shape} has none")
+    gamma: Tensor | None,
+    beta: Tensor | None,
+) -> Normalized:
+    shape = x.shape
+    if 0 in [shape[i] for i in axes]:
+        raise ValueError(f"normalizing needs at least one value; x of shape {shape} has none")
     if not 0 <= eps < math.inf:
         raise ValueError(f"eps must be finite and at least 0, not {eps}")
-    gamma = None if gamma is None else _aligned(gamma, "gamma", x, learned_axes)
-    beta = None if beta is None else _aligned(beta, "beta", x, learned_axes)
     working = np.promote_types(x.dtype, np.float32)  # squares of float16 overflow beyond 256
     if mu is None:
-        mu = _named("mu", x.mean(axes, keepdims=True, dtype=dtype_of_mean(x.data, axes)))
+        mu = _named("mu", x.mean(axes, keepdims=True, dtype=np.float64))
     # mu keeps the digits that the difference needs: a large mean costs none.
     x_centered = _named("x_centered", apply(P.sub, (x, mu), {"dtype": working}))
     if var is None:
@@ -160,7 +180,7 @@ def _normalize(
         y = y + beta
     if x.dtype == np.float16:
         y = y.astype(np.float16)
-    return y if y.name else _named("y", y)
+    return Normalized(y if y.name else _named("y", y), mu, var)
 
 
 def _named(name: str, tensor: Tensor) -> Tensor:
@@ -169,24 +189,27 @@ def _named(name: str, tensor: Tensor) -> Tensor:
 
 
 def _aligned(given: Any, name: str, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Give a parameter with one value along each of `axes` a shape that broadcasts against x."""
+    """Reshape a parameter with one value along each of `axes` so that it broadcasts against x."""
     if isinstance(given, Tensor):
         value = given
     else:
         keeps_its_dtype = isinstance(given, np.ndarray | np.generic)
         value = Tensor(given, name=name, dtype=None if keeps_its_dtype else x.dtype)
-    shape, expected = x.shape, tuple([x.shape[i] for i in axes])
-    if value.shape == expected:
-        spread = tuple([n if i in axes else 1 for i, n in enumerate(shape)])
-        leading_ones = len(spread) - len(expected)
-        return value if spread[leading_ones:] == expected else value.reshape(spread)
+    shape, lengths = now(x.shape), now(value.shape)
+    expected = tuple([shape[i] for i in axes])
+    if lengths == expected:
+        if axes == tuple(range(x.ndim - len(axes), x.ndim)):
+            return value
+        own = iter(value.shape)
+        aligned: Tensor = value.reshape([next(own) if i in axes else 1 for i in range(x.ndim)])
+        return aligned
     try:
-        fits = np.broadcast_shapes(value.shape, shape) == shape
+        fits = np.broadcast_shapes(lengths, shape) == shape
     except ValueError:
         fits = False
     if not fits:
         raise ValueError(
-            f"{name} has shape {value.shape}; for x of shape {shape} normalized per feature "
+            f"{name} has shape {lengths}; for x of shape {shape} normalized per feature "
             f"it must have shape {expected}, or one that broadcasts to that of x"
         )
     return value

@@ -1,9 +1,9 @@
-"""Batch normalization's forward pass and its backward pass in closed form, three times.
+"""The forward pass of batch normalization, and three closed forms of its backward pass.
 
-This file imports NumPy and nothing of this package, and the engine knows none of its formulas:
-where the two agree, each proves the other. Notation, for one feature of m values: mu and var are
-its mean and variance, s = sqrt(var + eps), x_hat = (x - mu) / s, y = gamma x_hat + beta, and dy
-is the upstream gradient (cotangent) of y.
+This file imports NumPy and nothing of this package, and the engine uses none of its formulas. The
+two are independent, so each can be checked by comparison with the other. Notation, for one feature
+of m values: mu and var are its mean and variance, s = sqrt(var + eps), x_hat = (x - mu) / s,
+y = gamma x_hat + beta, and dy is the upstream gradient (cotangent) of y.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ class Gradients(NamedTuple):
 
 
 class Cache(NamedTuple):
-    """What the forward pass leaves for the backward pass; per-feature arrays keep their axes."""
+    """The values of the forward pass that the backward pass needs.
+
+    Arrays with one value for each feature keep the averaged axes, with length 1.
+    """
 
     x_centered: Array
     std: Array
     x_hat: Array
     gamma: Array
-    largest: Array  # of |x|, for each feature: what the rounding error is measured against
+    largest: Array  # max|x| of each feature, for the bound on the rounding error
     axis: tuple[int, ...]
-    m: int  # how many values each feature has
+    m: int  # the number of values of each feature
     gamma_shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
@@ -46,13 +49,13 @@ def forward(
     axis: int | tuple[int, ...] | None = None,
     eps: float = 1e-5,
 ) -> tuple[Array, Cache]:
-    """Compute y = gamma (x - mu) / sqrt(var + eps) + beta, and keep what the backward needs.
+    """Compute y = gamma (x - mu) / sqrt(var + eps) + beta, and the cache for the backward pass.
 
-    `axis`: the axes averaged over; None means all but axis 1 (axis 0 of one-dimensional input).
-    `gamma` and `beta` have one value for each feature: the shape of `x` without those axes.
-    float16, float32 and float64 keep their type; anything else becomes float64. ValueError for an
-    empty batch and for another shape of `gamma` or `beta`. Source: algorithm 1 of Ioffe and
-    Szegedy, 2015, arXiv:1502.03167.
+    `axis` is the axes averaged over; None means all but axis 1 (axis 0 of one-dimensional input).
+    `gamma` and `beta` have one value for each feature: the shape of `x` without those axes. The
+    dtype of y is that of `x` if it is float16, float32 or float64; otherwise it is float64. Raises
+    ValueError for an empty batch, and for another shape of `gamma` or `beta`. Source: algorithm 1
+    of Ioffe and Szegedy, 2015, arXiv:1502.03167.
 
     >>> y, cache = forward([[1.0], [3.0]], gamma=[2.0], beta=[5.0], eps=0.0)
     >>> y
@@ -77,7 +80,7 @@ def forward(
     gamma = np.asarray(gamma, working).reshape(spread)
     beta = np.asarray(beta, working).reshape(spread)
 
-    # In float64: in float32 a large mean would lose the digits that matter.
+    # In float64: with a large mean, x - mu would have few correct digits in float32.
     x_centered = (x - x.mean(axes, keepdims=True, dtype=np.float64)).astype(working)
     var = (x_centered**2).mean(axes, keepdims=True, dtype=np.float64)
     std = np.sqrt(var + eps).astype(working)
@@ -110,7 +113,7 @@ def backward_paper(dy: npt.ArrayLike, cache: Cache) -> Gradients:
 
 
 def backward_steps(dy: npt.ArrayLike, cache: Cache) -> Gradients:
-    """Differentiate step by step, each step of the forward pass undone in turn.
+    """Differentiate step by step, through the steps of the forward pass in reverse order.
 
         dbeta = sum dy;  dgamma = sum x_hat dy;  dx_hat = gamma dy
         dxc = dx_hat / s;  ds = -sum(dx_hat xc) / s^2;  dvar = ds / (2 s)
@@ -137,7 +140,7 @@ def backward_steps(dy: npt.ArrayLike, cache: Cache) -> Gradients:
 
 
 def backward_compact(dy: npt.ArrayLike, cache: Cache) -> Gradients:
-    """Differentiate by the one line that the other two simplify to.
+    """Differentiate by one formula, to which the other two simplify.
 
         dx = gamma / (m s) (m dy - sum dy - x_hat sum(dy x_hat))
 
@@ -154,18 +157,19 @@ def backward_compact(dy: npt.ArrayLike, cache: Cache) -> Gradients:
 
 
 def error_bound(dy: npt.ArrayLike, cache: Cache) -> Gradients:
-    """Bound the rounding error of each element of the gradients, however they were computed.
+    """Bound the rounding error of each element of the gradients, for every way to compute them.
 
-    With u the machine epsilon, two things happen. A sum of m terms is off by up to m u times the
-    sum of their sizes. And mu, which is summed in float64 with epsilon v, is off by up to
-    (m + 4) v max|x|, which shifts every x_hat by kappa = (m + 4) v max|x| / s. To second order,
+    There are two errors. A sum of m terms has an error of up to m u times the sum of their absolute
+    values, where u is the machine epsilon. The mean mu is summed in float64, with machine epsilon
+    v. Its error is up to (m + 4) v max|x|, which shifts every x_hat by up to
+    kappa = (m + 4) v max|x| / s. To second order,
 
         |error of dx|     <= (gamma/s) (r (|dy| + A + |x_hat| B) + kappa (B + |x_hat| A + kappa A))
         |error of dgamma| <= r sum|dy x_hat| + kappa sum|dy|
         |error of dbeta|  <= r sum|dy|
 
     where A = mean|dy|, B = mean|dy x_hat| and r = (m + 30) u + 4 kappa^2. Two computations of the
-    same gradient may so differ by twice the bound.
+    same gradient may therefore differ by up to twice the bound.
 
     >>> _, cache = forward([[1.0], [2.0], [4.0]], [1.0], [0.0])
     >>> bool(error_bound([[1.0], [0.0], [0.0]], cache).dx.max() < 1e-13)
@@ -194,7 +198,7 @@ def error_bound(dy: npt.ArrayLike, cache: Cache) -> Gradients:
 
 
 def condition(cache: Cache) -> Array:
-    """Compute kappa = (m + 4) v max|x| / s for each feature: how far rounding mu shifts x_hat."""
+    """Compute kappa = (m + 4) v max|x| / s for each feature: the shift of x_hat by rounding mu."""
     with np.errstate(divide="ignore", over="ignore"):
         v = float(np.finfo(np.float64).eps)
         kappa: Array = (cache.m + 4) * v * cache.largest / cache.std

@@ -1,4 +1,4 @@
-"""Writing a file so that it appears whole or not at all."""
+"""Writing of files such that an error leaves no incomplete file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place first, then moved there."""
-    import tempfile  # here: it takes a seventh of the package's import, and tensors need no files
+    """Write a file completely or not at all: to a temporary file, which is then moved to `path`."""
+    import tempfile  # on use: it takes a seventh of the package's import, and tensors do not use it
 
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

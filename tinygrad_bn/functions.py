@@ -59,8 +59,7 @@ concatenate, stack = map(_joining, (Tensor.concatenate, Tensor.stack))
 
 @wraps(Tensor.where)
 def where(condition: npt.ArrayLike, x: TensorLike, y: TensorLike) -> Tensor:
-    params = {"condition": truth(condition)}
-    return apply(P.where, (x if isinstance(y, Tensor) else as_tensor(x), y), params)
+    return apply(P.where, (truth(condition), x if isinstance(y, Tensor) else as_tensor(x), y))
 
 
 @documented(shapes.getitem, "`index` is anything that NumPy takes; its arrays are copied.")

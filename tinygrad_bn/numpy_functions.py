@@ -13,10 +13,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from . import predicates, shapes  # noqa: F401 (the rows of predicates are answers here)
 from . import primitives as P
-from . import shapes
 from .arrays import normalized_axes
-from .primitives import BY_NUMPY, Array
+from .recording import MODE, refuse_in_trace
+from .sizes import Size
+from .table import BY_NUMPY, TABLE, Array
 
 # Their results are truth values, integers or shapes, or plain arrays by intent: no gradient.
 PLAIN: set[Callable[..., Any]] = {
@@ -24,8 +26,7 @@ PLAIN: set[Callable[..., Any]] = {
     np.logical_and, np.logical_or, np.logical_not, np.logical_xor,
     np.isnan, np.isinf, np.isfinite, np.signbit, np.isclose, np.allclose, np.array_equal,
     np.any, np.all, np.count_nonzero, np.argmax, np.argmin, np.argsort, np.nonzero,
-    np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like,
-    np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj, np.shares_memory,
+    np.zeros_like, np.ones_like, np.empty_like, np.iscomplexobj, np.isrealobj, np.shares_memory,
     np.may_share_memory, np.array_repr, np.array_str, np.array2string,
 }  # fmt: skip
 
@@ -85,7 +86,19 @@ def _std(
 def _where(condition: Any, x: Any = None, y: Any = None) -> Array:
     if x is None or y is None:
         return np.where(plain(condition))
-    return P.where(x, y, condition=np.array(plain(condition), bool))
+    if not (MODE.get().everything and hasattr(condition, "__apply_primitive__")):
+        condition = np.array(plain(condition), bool)
+    elif condition.dtype != bool:
+        condition = condition != 0
+    return P.where(condition, x, y)
+
+
+def _filled_like(value: float) -> Callable[..., Array]:
+    def filled_like(a: Array, dtype: Any = None, shape: Any = None) -> Array:
+        constant = a.constant(np.full((), value, dtype or a.dtype))
+        return constant.broadcast_to(a.shape if shape is None else shape)
+
+    return filled_like
 
 
 def _clip(
@@ -118,7 +131,29 @@ def _full_like(a: Array, fill_value: Any, **kwargs: Any) -> Array:
     if hasattr(fill_value, "__apply_primitive__"):
         _without("np.full_like with a Tensor", **kwargs)
         return fill_value.astype(a.dtype).broadcast_to(np.shape(a))
+    if MODE.get().everything and np.ndim(fill_value) == 0:
+        return _filled_like(fill_value)(a, **kwargs)
     return np.full_like(plain(a), fill_value, **kwargs)
+
+
+def _asked(name: str) -> Callable[..., Array]:
+    def asked(a: Array, axis: Any = None, out: Any = None, *, keepdims: bool = False) -> Array:
+        _without(f"np.{name}", out=out)
+        axes = normalized_axes(axis, a.ndim, name)
+        return TABLE[name](a, axis=axes, keepdims=bool(keepdims))
+
+    return asked
+
+
+def _take_along_axis(arr: Array, indices: Any, axis: Any = -1) -> Array:
+    if not MODE.get().everything:
+        indices = np.array(plain(indices))
+    (axis,) = normalized_axes(axis, arr.ndim, "take_along_axis")
+    return shapes.take_along_axis(arr, indices, axis=axis)
+
+
+def _by_dtype(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: function(*[getattr(arg, "dtype", arg) for arg in args])
 
 
 def _dot(a: Array, b: Array, out: Any = None) -> Array:
@@ -204,6 +239,12 @@ def _repeat(a: Array, repeats: Any, axis: Any = None) -> Array:
     if axis is None:
         a, axis = np.reshape(a, (-1,)), 0
     (axis,) = normalized_axes(axis, a.ndim, "repeat")
+    if isinstance(repeats, int | Size):
+        before, length, after = a.shape[:axis], a.shape[axis], a.shape[axis + 1 :]
+        apart = np.reshape(a, (*before, length, 1, *after))
+        spread: Any = (*before, length, repeats, *after)
+        copies = np.broadcast_to(apart, spread)
+        return np.reshape(copies, (*before, length * repeats, *after))
     return a[(slice(None),) * axis + (np.repeat(np.arange(a.shape[axis]), plain(repeats)),)]
 
 
@@ -224,6 +265,18 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.concatenate: _joined("concatenate"),
     np.stack: _joined("stack"),
     np.full_like: _full_like,
+    np.zeros_like: _filled_like(0),
+    np.ones_like: _filled_like(1),
+    np.empty_like: _filled_like(0),
+    np.any: _asked("any"),
+    np.all: _asked("all"),
+    np.count_nonzero: _asked("count_nonzero"),
+    np.take_along_axis: _take_along_axis,
+    np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
+    np.result_type: _by_dtype(np.result_type),
+    np.can_cast: _by_dtype(np.can_cast),
     np.dot: _dot,
     np.square: lambda x: x**2,
     np.reciprocal: lambda x: 1.0 / x,
@@ -258,9 +311,10 @@ def plain(x: Any) -> Any:
 
 
 def on_array_function(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-    """Answer a NumPy function that was called with a Tensor (``__array_function__``)."""
+    """Compute a NumPy function that was called with a Tensor (``__array_function__``)."""
     name = f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
-    if function in PLAIN:
+    if function in PLAIN and not (MODE.get().everything and function in FUNCTIONS):
+        refuse_in_trace(f"{name} reads the values of a Tensor")
         return function(*plain(args), **{key: plain(value) for key, value in kwargs.items()})
     if function not in FUNCTIONS:
         _refuse(name, "compose it of functions that are (sum, mean, matmul, ...), or use .data")
@@ -276,14 +330,15 @@ def on_array_function(function: Callable[..., Any], args: Any, kwargs: dict[str,
 
 
 def on_ufunc(ufunc: np.ufunc, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Answer a NumPy ufunc that was called with a Tensor (``__array_ufunc__``)."""
+    """Compute a NumPy ufunc that was called with a Tensor (``__array_ufunc__``)."""
     name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
     if "out" in kwargs:
         _refuse(
             f"{name} into an array (out=, or array {ufunc.__name__}= Tensor)",
             "a plain array keeps no gradient; bind the result to a name instead, as in a = a + t",
         )
-    if ufunc in PLAIN and method == "__call__":
+    plainly = ufunc in PLAIN and not (MODE.get().everything and ufunc in FUNCTIONS)
+    if plainly and method == "__call__":
         return ufunc(*plain(args), **kwargs)
     if method == "reduce" and ufunc in REDUCED_BY:
         axis, keepdims = kwargs.pop("axis", 0), kwargs.pop("keepdims", False)

@@ -6,16 +6,19 @@ them to ``_apply``, which tensor.py provides. What is composed of primitives is 
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from . import predicates, shapes
 from . import primitives as P
-from . import shapes
 from .arrays import float_dtype, frozen, lock, normalized_axes
 from .numpy_functions import plain
+from .recording import MODE
+from .sizes import Size
 
 Axis: TypeAlias = "int | tuple[int, ...] | None"
 Operation: TypeAlias = Callable[..., Any]
@@ -54,10 +57,7 @@ REDUCED = (
     "Over `axis` (an integer, a tuple of them, or None for all); `keepdims` keeps the reduced "
     "axes, of length 1. An axis that is not there is a ValueError."
 )
-SUMMED = (
-    " Summed in float64. `dtype` is that of the result; float32 for a float32 array also lets the "
-    "sum be quicker, within 7 roundings of the values."
-)
+SUMMED = " Summed in float64; `dtype` is that of the result."
 SHAPED = "The numbers stay, their places change; a shape that does not fit is a ValueError."
 
 
@@ -82,22 +82,43 @@ def _reduction(primitive: P.Primitive) -> Operation:
     return operation
 
 
-def _comparison(compare: Operation) -> Operation:
-    return lambda self, other: compare(self.data, plain(other))
+def _comparison(primitive: P.Primitive, compare: Operation) -> Operation:
+    """Compare at once; where everything is recorded, by the primitive."""
+
+    def operation(self: Any, other: Any) -> Any:
+        if MODE.get().everything:
+            return self._apply(primitive, (self, other))
+        return compare(self.data, plain(other))
+
+    return operation
 
 
-def _as_tuple(given: tuple[Any, ...], caller: str) -> tuple[int, ...]:
-    """Take ``(2, 3)`` and ``((2, 3),)`` alike."""
+def _logical(primitive: P.Primitive) -> tuple[Operation, Operation]:
+    """Make an operator of truth values, and the same with the operands exchanged."""
+
+    def operation(self: Any, other: Any) -> Any:
+        for x in (self, other):
+            if getattr(x, "dtype", np.dtype(float)).kind != "b":
+                raise TypeError(f"{primitive}: two arrays of truth values are expected")
+        return self._apply(primitive, (self, other))
+
+    return operation, operation
+
+
+def _as_tuple(given: tuple[Any, ...], caller: str) -> tuple[Any, ...]:
+    """Read ``(2, 3)`` and ``((2, 3),)`` alike."""
     if len(given) == 1 and isinstance(given[0], Sequence):
         given = tuple(given[0])
     for n in given:
         if not hasattr(n, "__index__"):
             raise TypeError(f"{caller}: integers are expected, not {n!r} ({type(n).__name__})")
-    return tuple(map(operator.index, given))
+    return tuple([n if isinstance(n, Size) else operator.index(n) for n in given])
 
 
 def truth(condition: Any) -> Any:
-    """Give a condition as a locked array of truth values; a Tensor's are those of its numbers."""
+    """Return a condition as truth values; those of a Tensor are recorded if all is."""
+    if hasattr(condition, "_apply") and MODE.get().everything:
+        return condition if condition.dtype == bool else condition != 0
     return lock(np.array(plain(condition), bool))
 
 
@@ -107,8 +128,9 @@ class Operations:
     __slots__ = ()
 
     data: Any
-    shape: tuple[int, ...]
-    ndim: int
+    shape: Any
+    dtype: Any
+    ndim: Any
     _apply: Operation  # (primitive, operands, params) -> Tensor: computes and records
 
     add, sub, mul, div = map(_binary, (P.add, P.sub, P.mul, P.div))
@@ -122,9 +144,16 @@ class Operations:
     __radd__, __rsub__, __rmul__ = map(_reflected, (P.add, P.sub, P.mul))
     __rtruediv__, __rpow__, __rmatmul__ = map(_reflected, (P.div, P.pow, P.matmul))
 
-    __lt__, __le__ = _comparison(operator.lt), _comparison(operator.le)
-    __gt__, __ge__ = _comparison(operator.gt), _comparison(operator.ge)
-    __eq__, __ne__ = _comparison(operator.eq), _comparison(operator.ne)
+    __lt__ = _comparison(predicates.less, operator.lt)
+    __le__ = _comparison(predicates.less_equal, operator.le)
+    __gt__ = _comparison(predicates.greater, operator.gt)
+    __ge__ = _comparison(predicates.greater_equal, operator.ge)
+    __eq__ = _comparison(predicates.equal, operator.eq)
+    __ne__ = _comparison(predicates.not_equal, operator.ne)
+    __and__, __rand__ = _logical(predicates.logical_and)
+    __or__, __ror__ = _logical(predicates.logical_or)
+    __xor__, __rxor__ = _logical(predicates.logical_xor)
+    __invert__ = _unary(predicates.logical_not)
     __hash__ = object.__hash__
 
     @documented(P.mean, REDUCED + SUMMED)
@@ -137,7 +166,7 @@ class Operations:
     @documented(P.var, REDUCED + " It divides by m - ddof; ValueError if that is not positive.")
     def var(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
         axes = normalized_axes(axis, self.ndim, "var")
-        count = int(np.prod([self.shape[i] for i in axes], dtype=int))
+        count = math.prod([self.shape[i] for i in axes])
         if count <= ddof:
             raise ValueError(f"var: {count} values are too few for ddof={ddof}")
         params = {"axis": axes, "ddof": ddof, "keepdims": bool(keepdims)}
@@ -149,17 +178,15 @@ class Operations:
             raise TypeError("leaky_relu: a slope gets no gradient: it is a number, not a Tensor")
         return self._apply(P.leaky_relu, (self,), {"negative_slope": float(negative_slope)})
 
-    @documented(P.clip, ONE + " A bound is a number, an array or None; a Tensor is a TypeError.")
+    @documented(P.clip, ONE + " A bound, b or c, is a number, an array, a Tensor or None.")
     def clip(self, min: Any = None, max: Any = None) -> Any:
-        if hasattr(min, "_apply") or hasattr(max, "_apply"):
-            raise TypeError("clip: a bound gets no gradient: use maximum and minimum for a Tensor")
-        low = -np.inf if min is None else frozen(min)
-        high = np.inf if max is None else frozen(max)
-        return self._apply(P.clip, (self,), {"min": low, "max": high})
+        low = -np.inf if min is None else min
+        high = np.inf if max is None else max
+        return self._apply(P.clip, (self, low, high))
 
-    @documented(P.where, "`condition` is an array of truth values; all three broadcast.")
+    @documented(P.where, "a is `condition`, truth values; b the tensor, c `other`. All broadcast.")
     def where(self, condition: Any, other: Any) -> Any:
-        return self._apply(P.where, (self, other), {"condition": truth(condition)})
+        return self._apply(P.where, (truth(condition), self, other))
 
     @documented(shapes.reshape, SHAPED + " One -1 in `shape` is worked out.")
     def reshape(self, *shape: Any) -> Any:
@@ -180,7 +207,11 @@ class Operations:
 
     @documented(shapes.astype, "`dtype`: float16, float32 or float64; another is a TypeError.")
     def astype(self, dtype: Any) -> Any:
-        return self._apply(shapes.astype, (self,), {"dtype": float_dtype(dtype)})
+        whole = self.dtype.kind in "biu" and np.dtype(dtype).kind in "biu"
+        wanted = np.dtype(dtype) if whole else float_dtype(dtype)
+        if wanted == self.dtype:
+            return self
+        return self._apply(shapes.astype, (self,), {"dtype": wanted})
 
     @staticmethod
     @documented(shapes.concatenate, "Along an `axis` they have; the others must be equal.")
@@ -193,7 +224,10 @@ class Operations:
         return np.stack(tensors, axis)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._apply(shapes.getitem, (self,), {"index": frozen(index)})
+        arrays: list[Any] = []
+        if MODE.get().everything:
+            index, arrays = shapes.without_operands(index)
+        return self._apply(shapes.getitem, (self, *arrays), {"index": frozen(index)})
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
@@ -206,9 +240,25 @@ class Operations:
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("a tensor of shape () is a single value and has no length")
-        return self.shape[0]
+        return int(self.shape[0])
 
     # As an array has them: each is NumPy's function of that name
+
+    def any(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """Return whether any value is not 0."""
+        return np.any(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def all(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        """Return whether all values are not 0."""
+        return np.all(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def argmax(self, axis: int | None = None) -> Any:
+        """Return where the largest value stands, as ``np.argmax`` does."""
+        return np.argmax(self, axis=axis)  # type: ignore[call-overload]
+
+    def argmin(self, axis: int | None = None) -> Any:
+        """Return where the smallest value stands, as ``np.argmin`` does."""
+        return np.argmin(self, axis=axis)  # type: ignore[call-overload]
 
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
         """Compute the standard deviation, the root of ``var``."""
@@ -233,5 +283,5 @@ class Operations:
         return np.swapaxes(self, axis1, axis2)  # type: ignore[call-overload]
 
     def copy(self) -> Any:
-        """Give the Tensor itself, which never changes and so needs no copy."""
+        """Return the Tensor itself, which never changes and so needs no copy."""
         return self

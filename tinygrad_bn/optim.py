@@ -1,6 +1,6 @@
-"""Optimizers: they read the gradients of parameters and replace their values. Nothing is recorded.
+"""Optimizers, which update the values of parameters from their gradients. Nothing is recorded.
 
-Names, defaults and formulas are PyTorch's.
+The names, defaults and formulas are those of PyTorch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 
 class Optimizer:
-    """What SGD and Adam share: the list of parameters, and the step over those with a gradient."""
+    """Base class of SGD and Adam: the list of parameters, and the step over all with a gradient."""
 
     def __init__(self, params: Iterable[Tensor], lr: float, weight_decay: float) -> None:
         if isinstance(params, Tensor):
@@ -36,19 +36,19 @@ class Optimizer:
         self.lr, self.weight_decay = lr, weight_decay
 
     def step(self) -> None:
-        """Replace the value of every parameter that has a gradient."""
+        """Update the value of every parameter that has a gradient."""
         for i, p in enumerate(self.params):
             if p.grad is not None:
                 g = p.grad + self.weight_decay * p.data if self.weight_decay else p.grad
                 p.data = (p.data - self.update(i, g)).astype(p.dtype, copy=False)
 
     def zero_grad(self) -> None:
-        """Forget the gradients, so that the next ``backward()`` does not add to them."""
+        """Reset the gradients to None, so that the next ``backward()`` does not add to them."""
         for p in self.params:
             p.zero_grad()
 
     def update(self, i: int, g: Array) -> Array:
-        """Give what to subtract from parameter `i`, whose gradient is `g`."""
+        """Return the array to subtract from parameter `i`, whose gradient is `g`."""
         raise NotImplementedError
 
 
@@ -91,13 +91,14 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam: steps of about `lr` for each value, whatever the size of its gradient.
+    """The Adam optimizer, whose steps are of size about `lr`, for gradients of any size.
 
         m = beta1 m + (1 - beta1) g,    v = beta2 v + (1 - beta2) g^2
         p = p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
-    with g = grad + weight_decay p, and t the number of the step. Raises ValueError as SGD does,
-    and for betas outside of [0, 1). Source: Kingma and Ba, 2015, arXiv:1412.6980.
+    where g = grad + weight_decay p and t is the number of the step, from 1. Raises ValueError in
+    the same cases as SGD, and for betas outside of [0, 1). Source: Kingma and Ba, 2015,
+    arXiv:1412.6980.
 
     >>> import tinygrad_bn as tg
     >>> p = tg.nn.Parameter([1.0, 2.0])

@@ -1,7 +1,7 @@
-"""How operations are recorded just now: whether at all, in which scope, watched for NaN or not.
+"""The recording mode: whether operations are recorded, in which scope, watched for NaN, traced.
 
-The three settings live in one context variable, so that a thread or an asyncio task that changes
-them changes them for itself alone. This file knows no Tensor.
+The settings live in one context variable, so that a thread or an asyncio task that changes them
+changes them for itself alone. This file imports no Tensor.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import ContextDecorator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -26,10 +26,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
-    """One entering of ``scope(name)``. Two enterings are two scopes, also under one name."""
+    """One entering of ``scope(name)``. Two enterings are two scopes, also under one name.
+
+    ``holder`` returns the module that opened the scope, or None: its tensors are drawn in here.
+    """
 
     name: str
     parent: Scope | None
+    holder: Callable[[], Any] = lambda: None
 
     @property
     def path(self) -> str:
@@ -37,12 +41,34 @@ class Scope:
         return self.name if self.parent is None else f"{self.parent.path}/{self.name}"
 
 
+class Tracer(Protocol):
+    """What a trace is told while a function runs in it."""
+
+    def made(self, tensor: Any) -> None:
+        """Note a new tensor."""
+
+    def operand(self, tensor: Any, recording: bool) -> Any:
+        """Return the tensor to compute with: a buffer as it is now, under no_grad() detached."""
+
+    def update(self, buffer: Any, value: Any) -> None:
+        """Note a new value of a module's buffer."""
+
+    def input(self, value: Any, name: str, lengths: Any) -> Any:
+        """Make an array an explicit input of the program; `lengths` must be its shape."""
+
+
 class Mode(NamedTuple):
-    """The settings in force, and those that come back when the innermost block ends."""
+    """The settings in force, and those that come back when the innermost block ends.
+
+    ``everything`` records also what needs no gradient, comparisons above all: in a trace, and
+    where a backward pass is recorded.
+    """
 
     recording: bool = True
     scope: Scope | None = None
     anomaly: bool = False
+    everything: bool = False
+    trace: Tracer | None = None
     outer: Mode | None = None
 
 
@@ -53,7 +79,7 @@ class Setting(ContextDecorator):
     """A change of mode for the length of a ``with`` block, or of a decorated function."""
 
     def changes(self, mode: Mode) -> dict[str, Any]:
-        """Say what is different inside the block, given the mode around it."""
+        """Return the settings that differ inside the block, given the mode around it."""
         raise NotImplementedError
 
     def __enter__(self) -> None:
@@ -114,19 +140,19 @@ class scope(Setting):  # noqa: N801
     'outer/inner'
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, holder: Callable[[], Any] = lambda: None) -> None:
         if not isinstance(name, str):
             raise TypeError(f"scope: the name must be a string, not {type(name).__name__}")
         if not name or "/" in name:
             raise ValueError(f"scope: {name!r} is empty or has a '/'; nest scopes to make a path")
-        self.name = name
+        self.name, self.holder = name, holder
 
     def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
-        return {"scope": Scope(self.name, mode.scope)}
+        return {"scope": Scope(self.name, mode.scope, self.holder)}
 
 
 class detect_anomaly(Setting):  # noqa: N801
-    """Stop at the first NaN or infinity, forward or backward, and say where it was made.
+    """Raise at the first NaN or infinity, forward or backward, and name where it was made.
 
     Raises FloatingPointError with the operation, its scope and the line of your code that called
     it. It looks at every result, so use it to find a fault, not to train.
@@ -143,28 +169,35 @@ class detect_anomaly(Setting):  # noqa: N801
         return {"anomaly": True}
 
 
-class enable_grad(Setting):  # noqa: N801
-    """Record, also inside ``no_grad()``: how ``grad(create_graph=True)`` keeps its word."""
+class within(Setting):  # noqa: N801
+    """Change the named settings, as the engine itself does: ``within(scope=..., trace=...)``."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
 
     def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
-        return {"recording": True}
-
-
-class ignore_anomaly(Setting):  # noqa: N801
-    """Do not look at single results: the reverse pass looks at what a whole rule gives."""
-
-    def changes(self, mode: Mode) -> dict[str, Any]:  # noqa: D102
-        return {"anomaly": False}
+        return self.settings
 
 
 def users_line() -> str:
-    """The innermost line on the stack that is neither this package's nor NumPy's."""
+    """Return the innermost line on the stack that is neither this package's nor NumPy's."""
     frame = sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith(NOT_THE_USERS):
         frame = frame.f_back
     code = frame.f_code
     text = linecache.getline(code.co_filename, frame.f_lineno).strip()
     return f"{code.co_filename}:{frame.f_lineno}, in {code.co_name}" + (f": {text}" if text else "")
+
+
+def refuse_in_trace(
+    what: str,
+    instead: str = "use np.where or tg.where to choose, and keyword arguments for what is fixed",
+) -> None:
+    """Raise TypeError if a trace is under way: what was asked for depends on the values."""
+    if MODE.get().trace is not None:
+        raise TypeError(
+            f"trace: {what}, at {users_line()}; a program must hold for all values: {instead}"
+        )
 
 
 def raise_if_not_finite(value: Any, maker: str, scope: Scope | None, line: str | None) -> None:

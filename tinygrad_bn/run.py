@@ -1,7 +1,7 @@
-"""The main job: follow a mini-batch through batch norm and back, and check the gradient.
+"""The command ``tinygrad-bn run``: show batch norm on a mini-batch, and check its gradient.
 
-``tinygrad-bn run`` reads a table, records batch norm on it, prints the forward and the backward
-pass step by step from the Graph, and holds the gradient against the three closed forms.
+It reads a table and records batch norm on it. It prints the forward and the backward pass step by
+step from the Graph, and compares the gradient with the three closed forms.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import textwrap
 import webbrowser
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from . import closed_form
+from . import closed_form, writing
 from .batch_norm import batch_norm
-from .graph import Graph, graph, text
 from .tables import InputError, Table, choose_columns, read_table
 from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 Array = npt.NDArray[Any]
 
@@ -35,7 +37,7 @@ CLOSED_FORMS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of ``tinygrad-bn run``."""
+    """Add the arguments of ``tinygrad-bn run`` to `parser`."""
     add = parser.add_argument
     add("file", nargs="?", type=Path, metavar="FILE",
         help="the mini-batch, rows are examples and columns features: CSV, with or without a "
@@ -82,10 +84,12 @@ def _seed(argument: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do the main job and return the exit status."""
+    """Run the command and return the exit status."""
+    from .graph import graph  # loaded on use, as all readers are
+
     table = _mini_batch(args)
     x, gamma, beta, dy = _inputs(args, table)
-    with np.errstate(all="ignore"):  # what overflows is said below
+    with np.errstate(all="ignore"):  # an overflow is reported below
         y = batch_norm(x, gamma, beta, eps=args.eps)
         recorded = graph(y, gradient=dy)
     if not all(np.isfinite(node.value).all() for node in recorded.nodes):
@@ -158,7 +162,7 @@ def _inputs(args: argparse.Namespace, table: Table) -> tuple[Tensor, Tensor, Ten
 
 
 class Step(NamedTuple):
-    """A line of the account: what came out, of which terms, and the value."""
+    """One line of the printed steps: the name of a result, its terms, and its value."""
 
     name: str
     terms: list[str]
@@ -166,6 +170,8 @@ class Step(NamedTuple):
 
 
 def _forward(recorded: Graph) -> list[Step]:
+    from .graph import text
+
     steps = []
     for node in recorded.nodes:
         if node.kind != "constant":
@@ -178,6 +184,8 @@ def _forward(recorded: Graph) -> list[Step]:
 
 
 def _backward(recorded: Graph) -> list[Step]:
+    from .graph import text
+
     steps = []
     arrivals: dict[int, list[str]] = {recorded.nodes[-1].id: ["upstream"]}
     for node in reversed(recorded.nodes):
@@ -191,26 +199,26 @@ def _backward(recorded: Graph) -> list[Step]:
 
 
 def _account(title: str, head: tuple[str, str], steps: list[Step], width: int) -> str:
-    """Write steps as a table; where the window is too narrow for one, as a list."""
+    """Write steps as a table, or as a list if the window is too narrow for a table."""
     rows = [[*head, "shape"]]
     for step in steps:
         first, *more = step.terms
-        rows.append([step.name, first, text.shape(step.value.shape)])
+        rows.append([step.name, first, writing.shape(step.value.shape)])
         rows += [["", f"+ {term}", ""] for term in more]
     room = width - sum(max(len(row[i]) for row in rows) + 2 for i in range(3))
     if room >= 20:
         values = iter(step.value for step in steps)
         for row in rows:
-            row.append(text.numbers(next(values), room) if row[2] not in ("", "shape") else "")
+            row.append(writing.numbers(next(values), room) if row[2] not in ("", "shape") else "")
         rows[0][3] = "value"
-        return f"\n{title}\n{text.aligned(rows)}"
+        return f"\n{title}\n{writing.aligned(rows)}"
     lines = ["", title]
     for step in steps:
-        lines.append(f"{step.name} {text.shape(step.value.shape)}")
+        lines.append(f"{step.name} {writing.shape(step.value.shape)}")
         for i, term in enumerate(step.terms):
             sign = "  + " if i else "  "
             lines += textwrap.wrap(term, width, initial_indent=sign, subsequent_indent="    ")
-        lines.append(f"  = {text.numbers(step.value, width - 4)}")
+        lines.append(f"  = {writing.numbers(step.value, width - 4)}")
     return "\n".join(lines)
 
 
@@ -258,7 +266,7 @@ def _verdict(recorded: Graph, dy: Array, eps: float, columns: tuple[str, ...], w
         )  # fmt: skip
     title = "Largest difference between the gradient from the graph and each closed form"
     print("\n" + _paragraph(title, width))
-    lines = text.aligned(rows)
+    lines = writing.aligned(rows)
     if max(map(len, lines.splitlines())) > width:  # too narrow for a table
         lines = "\n".join(f"{row[0]} {row[-1]}: {', '.join(row[1:-1])}".strip() for row in rows)
     print(lines)
@@ -287,12 +295,12 @@ def _verdict(recorded: Graph, dy: Array, eps: float, columns: tuple[str, ...], w
 def _draw(recorded: Graph, directory: Path, open_explorer: bool) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for ending in ("dot", "svg", "html"):  # the first needs no engine, the others do
+        for ending in ("dot", "svg", "html"):  # only the first needs no Graphviz engine
             path = recorded.save(directory / f"batch_norm.{ending}")
             print(f"Wrote {path}")
         if open_explorer and not webbrowser.open(path.resolve().as_uri()):
             print(f"--open: no browser was found; open {path} yourself", file=sys.stderr)
     except OSError as error:
         raise InputError(f"--out {directory}: {(error.strerror or str(error)).lower()}") from None
-    except RuntimeError as error:  # no Graphviz engine: the check above still stands
+    except RuntimeError as error:  # no Graphviz engine: the check above is still valid
         print(f"No picture and no explorer: {error}", file=sys.stderr)

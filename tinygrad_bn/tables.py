@@ -1,6 +1,7 @@
 """Reading a mini-batch from a file: CSV with or without a header, or NumPy's NPY.
 
-What is wrong with a file is said in one sentence, with the place, as a ``InputError``.
+If a file cannot be used, an ``InputError`` is raised. Its message is one sentence with the place
+of the error in the file.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ Array = npt.NDArray[Any]
 
 
 class InputError(ValueError):
-    """The user's input cannot be used; the message says what came and what was expected."""
+    """The user's input cannot be used. The message states what was found and what was expected."""
 
 
 class Table(NamedTuple):
-    """Rows are examples, columns features."""
+    """A mini-batch with names of its columns. The rows are examples, the columns features."""
 
     columns: tuple[str, ...]
     values: Array
 
 
 def read_table(path: Path) -> Table:
-    """Read a .npy file, or any other file as CSV, into numbers that are all finite."""
+    """Read a .npy file, or any other file as CSV; raise InputError unless all values are finite."""
     try:
         table = _read_npy(path) if path.suffix.lower() == ".npy" else _read_csv(path)
     except OSError as error:
@@ -105,7 +106,7 @@ def _numbered(count: int) -> tuple[str, ...]:
 
 
 def choose_columns(table: Table, wanted: list[str]) -> Table:
-    """Keep the named columns, in that order; a number counts the columns from 0."""
+    """Return the columns of these names, in that order; a number is an index from 0."""
     chosen = []
     for name in wanted:
         if name in table.columns:

@@ -7,8 +7,9 @@ References point from results to inputs only, so a graph goes the moment its las
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Sequence
+from itertools import count
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,38 +17,47 @@ import numpy.typing as npt
 
 from . import autodiff, shapes
 from . import primitives as P
-from .arrays import float_array, lock, mismatch
+from .arrays import float_array, lock, mismatch, real_array
+from .conversions import Conversions
 from .numpy_functions import on_array_function, on_ufunc
 from .operations import Operations
-from .recording import MODE, Scope, raise_if_not_finite, users_line
+from .recording import MODE, Scope, raise_if_not_finite, refuse_in_trace, users_line
+from .sizes import Size, now
 
 TensorLike: TypeAlias = "Tensor | npt.ArrayLike"
 
+FLOAT64 = np.dtype(np.float64)
 NO_PARAMS: dict[str, Any] = {}
+NUMBERS = count()  # of all tensors, in the order in which they are made
 
 
 def apply(
     primitive: P.Primitive, operands: Sequence[TensorLike], params: dict[str, Any] = NO_PARAMS
 ) -> Tensor:
-    """Compute a primitive; record it if an operand needs a gradient."""
+    """Compute a primitive; record it if an operand needs a gradient, or if all is recorded."""
+    mode = MODE.get()
     inputs: list[Tensor] = []
     values: list[Any] = []
     needs_grad = False
     for x in operands:
         tensor = x if isinstance(x, Tensor) else _constant(x)
+        if mode.trace is not None:
+            tensor = mode.trace.operand(tensor, mode.recording)
         inputs.append(tensor)
         values.append(tensor._value)
         needs_grad |= tensor.requires_grad
+    used = params if mode.trace is None else now(params)
     try:
-        data = primitive.forward(*values, **params)
+        data = primitive.compute(*values, **used)
     except (ValueError, IndexError, TypeError) as error:
-        raise type(error)(mismatch(primitive.name, values, params, error)) from None
-    mode = MODE.get()
+        raise type(error)(mismatch(primitive.name, values, used, error)) from None
     out = _blank(lock(data), mode.scope)
-    if needs_grad and mode.recording and primitive.vjps[0] is not None:
-        out.requires_grad = True
+    out.requires_grad = needs_grad and mode.recording and primitive.differentiable
+    if out.requires_grad or mode.everything:
         out.op, out.params = primitive, params
         out.inputs, out.values = tuple(inputs), tuple(values)
+    if mode.trace is not None:
+        mode.trace.made(out)
     if mode.anomaly:
         out.made_at = users_line()
         raise_if_not_finite(data, primitive.name, mode.scope, out.made_at)
@@ -59,26 +69,31 @@ def _blank(data: Any, made_in: Scope | None = None) -> Tensor:
     out: Tensor = object.__new__(Tensor)
     out._value = data
     out.requires_grad = False
+    out.number = next(NUMBERS)
     out.inputs = out.values = ()
     out.params = NO_PARAMS
     out.made_in = made_in
-    out.grad = out.name = out.op = out.made_at = None
+    out.grad = out.name = out.op = out.made_at = out.symbolic = None
     return out
 
 
-def _constant(data: npt.ArrayLike) -> Tensor:
+def _constant(data: Any) -> Tensor:
     """Make a Tensor of another operand; a Python number stays one, and so fits any dtype."""
     if isinstance(data, int | float):
         return _blank(data)
-    return _blank(float_array(data, promoting=True))
+    if isinstance(data, Size):
+        out = _blank(data.now)
+        out.symbolic = data
+        return out
+    return _blank(real_array(data))
 
 
 def as_tensor(x: TensorLike) -> Tensor:
-    """Give a Tensor as it is, and anything else as a new constant Tensor."""
+    """Return a Tensor as it is, and anything else as a new constant Tensor."""
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
-class Tensor(Operations):
+class Tensor(Operations, Conversions):
     """An immutable array of real numbers that remembers how it was made.
 
     Parameters
@@ -121,20 +136,22 @@ class Tensor(Operations):
     """
 
     __slots__ = (
-        "_value", "grad", "name", "requires_grad", "op", "inputs", "values", "params",
-        "made_in", "made_at", "__weakref__",
+        "_value", "grad", "name", "requires_grad", "number", "op", "inputs", "values", "params",
+        "made_in", "made_at", "symbolic", "__weakref__",
     )  # fmt: skip
 
-    _value: Any  # a locked array, or for a constant the Python number that was written
+    _value: Any  # a locked array, or the Python number that was written
     grad: npt.NDArray[Any] | None
     name: str | None
     requires_grad: bool
+    number: int  # tensors are numbered in the order in which they are made
     op: P.Primitive | None
     inputs: tuple[Tensor, ...]
     values: tuple[Any, ...]  # what the inputs held then
     params: dict[str, Any]
     made_in: Scope | None
     made_at: str | None  # the line of the user's code; kept under detect_anomaly()
+    symbolic: Any  # in a trace: the lengths of the axes; of a number from a shape, that Size
 
     def __init__(
         self,
@@ -149,7 +166,8 @@ class Tensor(Operations):
         self._value = float_array(data, dtype)
         self.requires_grad = bool(requires_grad)
         self.name = name
-        self.grad = self.op = self.made_in = self.made_at = None
+        self.number = next(NUMBERS)
+        self.grad = self.op = self.made_in = self.made_at = self.symbolic = None
         self.inputs = self.values = ()
         self.params = NO_PARAMS
 
@@ -158,11 +176,12 @@ class Tensor(Operations):
     @property
     def data(self) -> npt.NDArray[Any]:
         """The value: a read-only array. Assigning replaces a leaf's value by a copy."""
-        value = self._value
-        return value if type(value) is np.ndarray else lock(value * 1.0)
+        refuse_in_trace("the value of a Tensor was asked for")
+        return self._array
 
     @data.setter
     def data(self, value: npt.ArrayLike) -> None:
+        refuse_in_trace("the value of a Tensor was replaced", "do that outside of f")
         if self.op is not None:
             raise ValueError(
                 f"the result of {self.op} keeps its value; only a leaf's can be replaced"
@@ -175,30 +194,38 @@ class Tensor(Operations):
             )
         self._value = new
 
-    shape = property(lambda self: self.data.shape, doc="The length of each axis.")
-    ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
-    size = property(lambda self: self.data.size, doc="The number of values.")
-    dtype = property(lambda self: self.data.dtype, doc="float16, float32 or float64.")
+    @property
+    def _array(self) -> npt.NDArray[Any]:
+        value = self._value
+        return value if type(value) is np.ndarray else lock(value * 1.0)
+
+    @property
+    def shape(self) -> Any:
+        """The length of each axis. In a trace these are Sizes, which stand for any length."""
+        symbolic = self.symbolic
+        return symbolic if type(symbolic) is tuple else getattr(self._value, "shape", ())
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return math.prod(self.shape)
+
+    ndim = property(lambda self: len(self.shape), doc="The number of axes.")
+    dtype = property(
+        lambda self: getattr(self._value, "dtype", FLOAT64), doc="float16, float32 or float64."
+    )
     T = property(lambda self: self.transpose(), doc="The transpose: all axes in reverse.")
-    is_leaf = property(lambda self: self.op is None, doc="Made by nobody: data, or a constant.")
+    is_leaf = property(lambda self: self.op is None, doc="Whether it is data, not a result.")
     scope = property(
         lambda self: self.made_in.path if self.made_in else "",
         doc="Where it was made, as in 'outer/inner'; '' outside of every scope.",
     )
 
-    def numpy(self) -> npt.NDArray[Any]:
-        """Copy the value into a new array, which is yours to write to."""
-        return np.array(self.data)
-
-    def item(self) -> float:
-        """Give the single value as a Python float; ValueError if there are several."""
-        if self.size != 1:
-            raise ValueError(f"item: a tensor of shape {self.shape} is not a single value")
-        return float(self.data.reshape(()))
-
     def detach(self) -> Tensor:
-        """Give the same value as a constant, cut off from the graph."""
-        return _blank(self.data, self.made_in)
+        """Return the same value as a constant, cut off from the graph."""
+        if MODE.get().everything:
+            return apply(shapes.detach, (self,))
+        return _blank(self._array, self.made_in)
 
     # Gradients
 
@@ -222,30 +249,34 @@ class Tensor(Operations):
         self.grad = None
 
     def inputs_as_they_were(self) -> list[Any]:
-        """List the inputs with the values used then, should a leaf's have been replaced since."""
+        """List the inputs with the values that were used; a plain number as itself."""
         return [
-            value
-            if isinstance(value, int | float)
-            else source
-            if source._value is value
-            else source._as_it_was(value)
-            for source, value in zip(self.inputs, self.values, strict=True)
+            source._as_it_was(value) for source, value in zip(self.inputs, self.values, strict=True)
         ]
 
-    def _as_it_was(self, value: npt.NDArray[Any]) -> Tensor:
-        out = _blank(value)
+    def _as_it_was(self, value: Any) -> Any:
+        if self.op is None and isinstance(self._value, int | float) and self.symbolic != ():
+            return self._value if self.symbolic is None else self.symbolic
+        if self._value is value:
+            return self
+        out = _blank(value)  # an optimizer has replaced the value of this leaf since
         out.requires_grad = self.requires_grad
         out.op, out.inputs, out.values = shapes.astype, (self,), (value,)
         out.params = {"dtype": value.dtype}
         return out
 
     def constant(self, data: npt.ArrayLike) -> Tensor:
-        """Make a new constant (the reverse pass's)."""
-        return Tensor(data)
+        """Make a new constant (for the reverse pass)."""
+        return _blank(real_array(data))
 
-    def wrap(self, array: Any, requires_grad: bool) -> Tensor:
-        """Make a Tensor of an array that nobody else will write to (the reverse pass's)."""
-        out = _blank(lock(array))
+    def wrap(self, value: Any, requires_grad: bool) -> Tensor:
+        """Make a Tensor of what the reverse pass found."""
+        if not isinstance(value, Tensor):
+            out = _blank(lock(value.view()))
+        elif MODE.get().trace is not None:
+            out = value.detach()
+        else:  # what the pass recorded is its own; a leaf may be the caller's
+            out = value if value.op is not None else _blank(value._array)
         out.requires_grad = requires_grad
         return out
 
@@ -258,46 +289,6 @@ class Tensor(Operations):
         return on_array_function(func, args, kwargs)
 
     _apply = __apply_primitive__ = staticmethod(apply)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        if self.requires_grad and MODE.get().recording:
-            raise TypeError(
-                "turning a Tensor that needs a gradient into an array would lose the gradient: "
-                "use .data, .numpy() or .detach(), and tg.stack for a list of Tensors"
-            )
-        return np.array(self.data, dtype=dtype) if copy or dtype else self.data
-
-    def __bool__(self) -> bool:
-        return bool(self.data)
-
-    def __float__(self) -> float:
-        number = self.item()
-        if self.requires_grad and MODE.get().recording:  # as NumPy asks for a[0] = tensor
-            warnings.warn(
-                "a Tensor that needs a gradient became a plain number, which loses the gradient: "
-                "use .item() if that is meant",
-                stacklevel=2,
-            )
-        return number
-
-    def __int__(self) -> int:
-        return int(float(self))
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
-
-    def __repr__(self) -> str:
-        numbers = np.array2string(self.data, separator=", ", prefix="Tensor(", threshold=200)
-        facts = [numbers]
-        if self.dtype != np.float64:
-            facts.append(f"dtype={self.dtype}")
-        if self.name is not None:
-            facts.append(f"name={self.name!r}")
-        if self.op is not None:
-            facts.append(f"op={self.op}")
-        elif self.requires_grad:
-            facts.append("requires_grad=True")
-        return f"Tensor({', '.join(facts)})"
 
     def __reduce__(self) -> Any:
         if self.op is not None:

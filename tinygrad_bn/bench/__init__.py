@@ -1,1 +1,1 @@
-"""The benchmark: this engine beside its peers, in one process and under equal conditions."""
+"""The benchmark: this engine and its peers, in one process and under equal conditions."""

@@ -1,4 +1,4 @@
-"""The main rows: time and memory of batch norm, forward and backward, for each column."""
+"""The main measurements: time and memory of batch norm, forward and backward, for each column."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def times(
     at_least: float,
     columns: Mapping[str, Column] = COLUMNS,
 ) -> Iterator[Record]:
-    """Time each column at one shape, once its results have been found right."""
+    """Time each column at one shape, if its results are correct."""
     case = str(shape)
     steps, others = checked_steps(make_batch(shape), columns)
     yield from without_values(TIME, case, others)
@@ -49,11 +49,11 @@ def peaks(shape: tuple[int, ...], columns: Mapping[str, Column] = COLUMNS) -> It
 def checked_steps(
     batch: Batch, columns: Mapping[str, Column]
 ) -> tuple[dict[str, Step], dict[str, tuple[str, str]]]:
-    """Prepare every column; give those that are right, and of the others the status and why."""
+    """Prepare every column; return the correct ones, and for the others a status and a reason."""
     expected, tolerances = reference(batch)
 
     def fault_of(results: tuple[Any, ...]) -> str | None:
-        if len(results) == 1:  # the copy, which makes no y
+        if len(results) == 1:  # the column "copy", which has no y
             return fault(results, [batch.x], [0.0], ["x"])
         return fault(results, expected, tolerances)
 
@@ -61,11 +61,11 @@ def checked_steps(
 
 
 def peak_beyond_results(step: Step, batch: Batch) -> float:
-    """Measure the most memory that one call holds at a time, in multiples of x.
+    """Measure the peak memory of one call, without its results, in multiples of the size of x.
 
-    tracemalloc counts every array that NumPy allocates while it is on, and Python's own objects.
-    The inputs were there before, so are not in it; the results (y, dx, dgamma, dbeta) are taken
-    off.
+    tracemalloc counts every array that NumPy allocates while it is on, and the objects of Python.
+    The inputs were allocated before, so they are not counted. The results (y, dx, dgamma, dbeta)
+    are subtracted.
     """
     step()
     gc.collect()

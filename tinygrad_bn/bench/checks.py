@@ -1,4 +1,4 @@
-"""Nothing is timed before it is right: results held against the closed form in float64."""
+"""Checks against the closed form in float64. Only columns with correct results are timed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NAMES = ("y", "dx", "dgamma", "dbeta")
 def admitted(
     candidates: Mapping[str, Callable[[], Step]], fault_of: Callable[[Any], str | None]
 ) -> tuple[dict[str, Step], dict[str, tuple[str, str]]]:
-    """Prepare every candidate and look at what it gives.
+    """Prepare every candidate and check its results.
 
-    Returns those that may be timed, and of the others the status and the reason.
+    Returns the candidates that may be timed, and for the others a status and the reason.
     """
     steps: dict[str, Step] = {}
     others: dict[str, tuple[str, str]] = {}
@@ -30,7 +30,7 @@ def admitted(
         except AbsentError as reason:
             others[name] = (ABSENT, str(reason))
             continue
-        except Exception as error:  # a peer's: whatever it is, the others can still be measured
+        except Exception as error:  # any error of a peer: the others are still measured
             wrong = f"raises {type(error).__name__}: {error}"
         if wrong is None:
             steps[name] = step
@@ -40,13 +40,15 @@ def admitted(
 
 
 def reference(batch: Batch) -> tuple[list[Array], list[Array]]:
-    """Compute (y, dx, dgamma, dbeta) in float64, and how far a float32 result may be from each.
+    """Compute (y, dx, dgamma, dbeta) in float64, and a tolerance for a float32 result of each.
 
-    With u the machine epsilon of float32: a sum of m terms is off by about sqrt(m) u times the
-    sum of their sizes, since roundings go up as often as down (Higham and Mary, 2019; a sum in
-    blocks does better). The mean, kept in float32, is off by as much of max|x|, which shifts
-    every x_hat by that over std. Eight times both is allowed, and 8 more roundings for what is
-    done to each element: less than any other formula would be off by in a batch of 6.
+    Let u be the machine epsilon of float32. A sum of m terms has an error of about sqrt(m) u times
+    the sum of their absolute values, since roundings go up as often as down (Higham and Mary, 2019;
+    the error of a sum in blocks is smaller). The mean, stored in float32, has an error of about
+    sqrt(m) u max|x|, which shifts every x_hat by that divided by std. In the tolerance, sqrt(m) u
+    is replaced by 8 (sqrt(m) + 8) u: the 8 in parentheses is for the roundings of the operations
+    on each element, the factor 8 is a margin. Even in a batch of 6, the results of a different
+    formula differ by more than this tolerance.
     """
     x, gamma, beta, dy = (array.astype(np.float64) for array in batch)
     y, cache = closed_form.forward(x, gamma, beta, eps=EPS)
@@ -74,7 +76,7 @@ def fault(
     tolerances: Sequence[Any],
     names: Sequence[str] = NAMES,
 ) -> str | None:
-    """Say what is wrong with a column's results, or None if they are right."""
+    """Return what is wrong with the results of a column, or None if they are correct."""
     if len(results) != len(expected):
         return f"gives {len(results)} results, not {len(expected)}"
     for name, result, value, tolerance in zip(names, results, expected, tolerances, strict=True):

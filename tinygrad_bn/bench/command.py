@@ -1,6 +1,7 @@
-"""``tinygrad-bn bench``: measure in a process of its own, then print, store and draw the results.
+"""``tinygrad-bn bench``: measure in a separate process, then print, store and draw the results.
 
-0: all well. 1: the gradient of this package was wrong somewhere, so it was not timed there.
+The exit status is 0 if all is well. It is 1 if a result of this package was wrong; such a case is
+not timed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .records import WRONG
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments of ``tinygrad-bn bench``."""
+    """Add the arguments of ``tinygrad-bn bench`` to `parser`."""
     add = parser.add_argument
     add("--quick", action="store_true",
         help="small shapes, few rounds: seconds, to see that it works")  # fmt: skip
@@ -58,7 +59,7 @@ def _some_of(names: tuple[str, ...]) -> Any:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, report, and return the exit status."""
-    _prepare(args.out)  # before minutes of measuring, not after
+    _prepare(args.out)  # an error here is raised before the measurement, which takes minutes
     results = _measured(args)
     tables = report.tables(results)
     paths = _store(args.out, results, tables)

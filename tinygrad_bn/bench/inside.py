@@ -1,8 +1,7 @@
 """Where the time of our own step goes: each operation forward and backward, and what is left.
 
-While a step is taken, the primitives, adding up cotangents and undoing broadcasting time
-themselves. The rest is the Python around them: recording, walking back, and looking at data. (A
-few microseconds of it are the clock's.)
+While a step is taken, the rows of the table and their rules time themselves. The rest is the Python
+around them: recording and walking back. (A few microseconds of it are the clock's.)
 """
 
 from __future__ import annotations
@@ -10,16 +9,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import repeat
 from time import perf_counter
 from typing import Any
-from unittest.mock import patch
 
 from .. import autodiff
+from .. import primitives as P
 from ..batch_norm import batch_norm
-from ..cotangents import Cotangents
-from ..primitives import TABLE, Primitive
+from ..table import TABLE, Primitive
 from ..tensor import Tensor
 from .peers import EPS, make_batch
 from .records import Record, measured
@@ -78,18 +75,9 @@ def times(shape: tuple[int, ...], rounds: int) -> Iterator[Record]:
 
 def _one_step(leaves: list[Tensor], dy: Tensor) -> dict[str, float]:
     clock = Clock()
-    with _timed_primitives(clock):
+    with _timed_forward(clock):
         y = clock.timed("forward: all", batch_norm)(*leaves, eps=EPS)
-    calls: Counter[str] = Counter()
-    for tensor in autodiff.topological_order(y):
-        if tensor.op is not None and tensor.op in _rows():
-            part = f"backward: {_numbered(tensor.op, calls)}"
-            rules = [rule and clock.timed(part, rule) for rule in tensor.op.vjps]
-            tensor.op = replace(tensor.op, vjps=rules)
-    with (
-        patch.object(Cotangents, "add", clock.timed("backward: adding", Cotangents.add)),
-        patch.object(autodiff, "fit", clock.timed("backward: fitting", autodiff.fit)),
-    ):
+    with _timed_backward(clock):
         clock.timed("backward: all", autodiff.grad)(y, leaves, dy)
     seconds = clock.seconds
     for way in ("forward", "backward"):
@@ -100,32 +88,64 @@ def _one_step(leaves: list[Tensor], dy: Tensor) -> dict[str, float]:
 
 
 @contextmanager
-def _timed_primitives(clock: Clock) -> Iterator[None]:
-    """Let each call of a primitive count as a part of its own."""
-    rows = _rows()
-    forwards = [row.forward for row in rows]
+def _timed_forward(clock: Clock) -> Iterator[None]:
+    """Make each call of a row count as a part of its own."""
     calls: Counter[str] = Counter()
 
-    def timed(row: Primitive, forward: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(row: Primitive) -> Callable[..., Any]:
+        compute = row.compute
+
         def run(*args: Any, **kwargs: Any) -> Any:
-            part = f"forward: {_numbered(row, calls)}"
-            return clock.timed(part, forward)(*args, **kwargs)
+            calls[row.name] += 1
+            part = f"forward: {row.name} {calls[row.name]}"
+            return clock.timed(part, compute)(*args, **kwargs)
 
         return run
 
+    with _attached({row: (timed(row), row.pull) for row in _rows()}):
+        yield
+
+
+@contextmanager
+def _timed_backward(clock: Clock) -> Iterator[None]:
+    """Make all rules of one operation count as a part; the last operation comes first.
+
+    What the reverse pass itself computes is the row `add`, for cotangents that meet, and the row
+    `sum`, where broadcasting is undone.
+    """
+    left = Counter(part.split()[0] for part in FORWARD)
+    numbers: dict[int, int] = {}
+
+    def timed(row: Primitive, rule: Callable[..., Any] | None) -> Callable[..., Any] | None:
+        def run(g: Any, out: Any, *inputs: Any, **params: Any) -> Any:
+            if id(out) not in numbers:
+                numbers[id(out)] = left[row.name]
+                left[row.name] -= 1
+            part = f"backward: {row.name} {numbers[id(out)]}"
+            return clock.timed(part, rule or run)(g, out, *inputs, **params)
+
+        return None if rule is None else run
+
+    attached: dict[Primitive, tuple[Any, Any]] = {
+        row: (row.compute, [timed(row, rule) for rule in row.pull]) for row in _rows()
+    }
+    attached[P.add] = clock.timed("backward: adding", P.add.compute), attached[P.add][1]
+    attached[P.sum] = clock.timed("backward: fitting", P.sum.compute), P.sum.pull
+    with _attached(attached):
+        yield
+
+
+@contextmanager
+def _attached(quicker: dict[Primitive, tuple[Any, Any]]) -> Iterator[None]:
+    before = {row: (row.compute, row.pull) for row in quicker}
     try:
-        for row, forward in zip(rows, forwards, strict=True):
-            object.__setattr__(row, "forward", timed(row, forward))  # frozen, but for this
+        for row, (compute, pull) in quicker.items():
+            row.compute, row.pull = compute, pull
         yield
     finally:
-        for row, forward in zip(rows, forwards, strict=True):
-            object.__setattr__(row, "forward", forward)
+        for row, (compute, pull) in before.items():
+            row.compute, row.pull = compute, pull
 
 
 def _rows() -> list[Primitive]:
     return [TABLE[name] for name in dict.fromkeys(part.split()[0] for part in FORWARD)]
-
-
-def _numbered(primitive: Primitive, calls: Counter[str]) -> str:
-    calls[primitive.name] += 1
-    return f"{primitive.name} {calls[primitive.name]}"

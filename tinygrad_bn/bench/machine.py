@@ -1,6 +1,6 @@
-"""Where it is measured: the machine, the versions, the environment of a measuring process.
+"""The conditions of a measurement: the machine, the versions, the environment of the process.
 
-No path, user or host name is taken down: the results are made to be published.
+No path, user name or host name is stored, since the results are meant to be published.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ PACKAGES = ("numpy", "torch", "mygrad", "autograd", "jax", "jaxlib")
 
 
 def thread_settings(threads: int) -> dict[str, str]:
-    """Give the environment in which every library uses that many threads.
+    """Return environment variables with which every library uses that many threads.
 
-    They read it when they are imported, so a process must be started with it. XLA (JAX) sizes its
-    pool by NPROC.
+    The libraries read them when they are imported, so a process must be started with them. XLA
+    (JAX) reads the size of its thread pool from NPROC.
     """
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
              "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS", "NPROC")  # fmt: skip
@@ -28,14 +28,14 @@ def thread_settings(threads: int) -> dict[str, str]:
 
 
 def environment_with_this_package() -> dict[str, str]:
-    """Let a new process import the very package that runs now, from wherever it was started."""
+    """Return an environment in which a new process imports this copy of the package."""
     here = str(Path(__file__).resolve().parents[2])
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def description() -> dict[str, Any]:
-    """Describe this machine and what is installed."""
+    """Return a description of this machine and of the installed packages."""
     config: Any = np.show_config(mode="dicts")  # type: ignore[call-overload, unused-ignore]
     blas = config.get("Build Dependencies", {}).get("blas", {})
     return {

@@ -1,8 +1,8 @@
 """All measurements, one after the other: ``python -m tinygrad_bn.bench.measure OPTIONS FILE``.
 
-command.py runs this in a process of its own, since the number of threads must be settled before
-NumPy is imported. OPTIONS is a JSON object with the fields of ``Options``; FILE receives the
-results.
+command.py runs this module in a separate process, since the number of threads must be set before
+NumPy is imported. OPTIONS is a JSON object with the fields of ``Options``. The results are written
+to FILE.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .peers import COLUMNS, AbsentError, load
 from .records import MEASURED, Record
 
 SHAPES = [(6, 1), (32, 64), (256, 1024), (64, 32, 32, 32), (32, 64, 56, 56)]
-LARGE = SHAPES[2:]  # below, the objects of Python weigh more than the arrays
+LARGE = SHAPES[2:]  # at smaller shapes, Python objects need more memory than the arrays
 SMALL_SHAPES = [(6, 1), (32, 64), (8, 4, 6, 6)]
 SECTIONS = (batch_norms.TIME, inside.INSIDE, rows.SCALAR, network.STEP, rows.IMPORT, rows.GRAPHS,
             batch_norms.MEMORY)  # fmt: skip
@@ -39,7 +39,10 @@ class Options(NamedTuple):
 
 
 def measure(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure, and describe what was measured where. `say` hears of the progress."""
+    """Return all measurements, with a description of the options and of the machine.
+
+    `say` is called with the name of each part before it is measured.
+    """
     threads = _settle_threads(options.threads)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     records: list[Record] = []
@@ -63,7 +66,7 @@ def _parts(options: Options) -> Iterator[tuple[str, Iterator[Record]]]:
     quick, rounds = options.quick, options.rounds
     columns = {name: COLUMNS[name] for name in COLUMNS if name in options.columns}
     at_least = 1e-3 if quick else 1e-2
-    few = 1 if quick else 5  # of what takes seconds each time
+    few = 1 if quick else 5  # rounds of measurements that take seconds each
     wanted = options.sections
     if batch_norms.TIME in wanted:
         for shape in SMALL_SHAPES if quick else SHAPES:
@@ -87,7 +90,7 @@ def _parts(options: Options) -> Iterator[tuple[str, Iterator[Record]]]:
 
 
 def _settle_threads(threads: int) -> dict[str, Any]:
-    """Set the threads that can still be set, and take down what every library goes by."""
+    """Set the number of threads of PyTorch, and return the settings of every library."""
     found: dict[str, Any] = {
         "asked": threads,
         "environment": {name: os.environ.get(name) for name in thread_settings(threads)},
@@ -103,7 +106,7 @@ def _settle_threads(threads: int) -> dict[str, Any]:
 
 
 def _add_ratios(records: list[Record]) -> None:
-    """Give every time of batch norm as a ratio of medians to PyTorch op by op and to the copy."""
+    """Add to each time of batch norm its ratios to the medians of PyTorch op by op and the copy."""
     times = [record for record in records if record["section"] == batch_norms.TIME]
     medians = {(record["case"], record["column"]): record["value"] for record in times}
     for record in times:
@@ -114,7 +117,7 @@ def _add_ratios(records: list[Record]) -> None:
 
 
 def main() -> None:
-    """Measure in this process, by the arguments that command.py gave."""
+    """Measure in this process, with the command-line arguments from command.py."""
     options = Options(**json.loads(sys.argv[1]))
     results = measure(options, lambda name: print(f"measuring {name}", file=sys.stderr, flush=True))
     Path(sys.argv[2]).write_text(json.dumps(results))

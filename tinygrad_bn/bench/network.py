@@ -1,8 +1,8 @@
-"""A training step of the digits network, in plain tensors: here, and with PyTorch.
+"""A training step of the digits network, with plain tensors: by this engine and by PyTorch.
 
-Three layers of 100 sigmoid units with batch norm, as in the paper's first experiment, on batches
-of 60 images of 8 x 8 pixels; softmax cross-entropy; gradient descent. The pixels are random: the
-arithmetic does not depend on them.
+The network has three layers of 100 sigmoid units with batch norm, as in the first experiment of
+the paper. A batch has 60 images of 8 x 8 pixels. The loss is the softmax cross-entropy, which
+gradient descent minimizes. The pixels are random, since the operations do not depend on them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RATE = 0.1
 
 
 class Task(NamedTuple):
-    """A batch of images with their classes as rows of 0 and one 1, and where training starts."""
+    """A batch of images, their classes (one-hot), and the initial parameters."""
 
     images: Array
     classes: Array
@@ -38,7 +38,7 @@ class Task(NamedTuple):
 
 
 def make_task(dtype: type[np.floating[Any]]) -> Task:
-    """Draw the task; in every dtype the same numbers, those of float32."""
+    """Draw the task. The values are those of float32, so that they are the same in every dtype."""
     rng = np.random.default_rng(0)
     images = rng.uniform(0.0, 1.0, (BATCH, WIDTHS[0]))
     classes = np.eye(WIDTHS[-1])[rng.integers(WIDTHS[-1], size=BATCH)]
@@ -61,7 +61,7 @@ def _loss(xp: Any, normalize: Any, images: Any, classes: Any, parameters: list[A
 
 
 def ours(task: Task) -> Step:
-    """The step on this engine."""
+    """Make the step with this engine."""
     images, classes = Tensor(task.images), Tensor(task.classes)
     parameters = [Tensor(p, requires_grad=True) for p in task.parameters]
 
@@ -79,7 +79,7 @@ def ours(task: Task) -> Step:
 
 
 def torch_by_primitives(task: Task) -> Step:
-    """The step with PyTorch, batch norm op by op."""
+    """Make the step with PyTorch, batch norm op by op."""
 
     def normalize(x: Any, gamma: Any, beta: Any) -> Any:
         x_centered = x - x.mean(0, keepdim=True)
@@ -90,7 +90,7 @@ def torch_by_primitives(task: Task) -> Step:
 
 
 def torch_fused(task: Task) -> Step:
-    """The step with PyTorch's one kernel for batch norm."""
+    """Make the step with the single kernel of PyTorch for batch norm."""
     function = load("torch").nn.functional.batch_norm
 
     def normalize(x: Any, gamma: Any, beta: Any) -> Any:
@@ -123,11 +123,11 @@ STEPS: dict[str, Callable[[Task], Step]] = {
 
 
 def training_steps(rounds: int, at_least: float) -> Iterator[Record]:
-    """Time the step; before, hold its loss and gradients against this engine's in float64.
+    """Time the step, if its loss and gradients agree with those of this engine in float64.
 
-    No entry may be off by more than 100 u of the largest: four layers in which a value is a sum
-    of 100 products, of which the roundings go up as often as down (10 u each), and as much again
-    on the way back.
+    No entry may differ by more than 100 u times the largest entry, with u the machine epsilon of
+    float32. In each of four layers a value is a sum of 100 products. Their roundings go up as often
+    as down, so the error is about 10 u for each layer, and the same again in the backward pass.
     """
     expected = [result.data for result in ours(make_task(np.float64))()]
     u = float(np.finfo(np.float32).eps)

@@ -1,8 +1,9 @@
-"""Batch norm's training step as each column of the benchmark computes it.
+"""The training step of batch norm, as each column of the benchmark computes it.
 
-A column prepares its own arrays once and gives a closure that runs forward and backward and
-returns (y, dx, dgamma, dbeta) in its own kind of array. "Op by op" and "from primitives" are one
-formula, ``by_primitives``, run on each library's own functions. Every peer is optional.
+A column prepares its arrays once and returns a closure. The closure runs forward and backward, and
+returns (y, dx, dgamma, dbeta) in the array type of its library. The columns "op by op" and "from
+primitives" evaluate one formula, ``by_primitives``, with the functions of their library. Every peer
+is optional.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ EPS = 1e-5
 
 
 class AbsentError(Exception):
-    """A peer cannot be had; the message says why."""
+    """A peer is not available. The message is the reason."""
 
 
 class Batch(NamedTuple):
@@ -38,17 +39,17 @@ class Batch(NamedTuple):
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The axes averaged over."""
+        """Return the axes averaged over."""
         return tuple(i for i in range(self.x.ndim) if i != 1)
 
     @property
     def spread(self) -> tuple[int, ...]:
-        """The shape in which gamma and beta broadcast against x."""
+        """Return the shape in which gamma and beta broadcast against x."""
         return (-1, *(1 for _ in self.x.shape[2:]))
 
 
 class Column(NamedTuple):
-    """One column: what it needs installed (None: nothing), and how it makes its closure."""
+    """One column: its label, the package that it needs (or None), and how to make its closure."""
 
     label: str
     package: str | None
@@ -56,7 +57,7 @@ class Column(NamedTuple):
 
 
 def make_batch(shape: tuple[int, ...], seed: int = 0) -> Batch:
-    """Draw a batch whose channels have different means and spreads, and a cotangent for it."""
+    """Draw a batch whose channels have different means and deviations, and a cotangent for it."""
     rng = np.random.default_rng(seed)
     along_channels = (shape[1], *(1 for _ in shape[2:]))
     mean = rng.normal(size=along_channels)
@@ -71,7 +72,7 @@ def make_batch(shape: tuple[int, ...], seed: int = 0) -> Batch:
 
 
 def load(module: str) -> Any:
-    """Import a peer's module, or say with ``AbsentError`` why that cannot be."""
+    """Import a module of a peer. Raises AbsentError if that is not possible."""
     package = module.split(".")[0]
     try:
         return importlib.import_module(module)
@@ -82,7 +83,7 @@ def load(module: str) -> Any:
 
 
 def numpy_array(value: Any) -> Array:
-    """Turn a column's own kind of array into NumPy's."""
+    """Convert the array of any column to a NumPy array."""
     return np.asarray(value.detach() if hasattr(value, "detach") else value)
 
 
@@ -102,7 +103,7 @@ def by_primitives(xp: Any, leaves: Sequence[Any], batch: Batch, eps: Any = EPS) 
 
 
 def ours(batch: Batch) -> Step:
-    """The batch norm of this package, and the reverse pass over what it recorded."""
+    """Make the step with this package: batch norm, and the reverse pass over its graph."""
     leaves = tuple(Tensor(array, requires_grad=True) for array in batch[:3])
     dy = Tensor(batch.dy)
 
@@ -114,7 +115,7 @@ def ours(batch: Batch) -> Step:
 
 
 def numpy_by_hand(batch: Batch) -> Step:
-    """The closed form, as somebody who counts arrays would write it: two of x's size, and y."""
+    """Make the step by the closed form in NumPy, with two arrays of the size of x besides y."""
     x, gamma, beta, dy = batch
     axes, m = batch.axes, x.size // x.shape[1]
     scale, shift = gamma.reshape(batch.spread), beta.reshape(batch.spread)
@@ -139,7 +140,7 @@ def numpy_by_hand(batch: Batch) -> Step:
 
 
 def torch_by_primitives(batch: Batch) -> Step:
-    """PyTorch's eager mode, op by op."""
+    """Make the step with PyTorch in eager mode, op by op."""
     torch = load("torch")
     *leaves, dy = _torch_tensors(torch, batch)
 
@@ -151,7 +152,7 @@ def torch_by_primitives(batch: Batch) -> Step:
 
 
 def torch_fused(batch: Batch) -> Step:
-    """PyTorch's one kernel for the whole of batch norm."""
+    """Make the step with the single kernel of PyTorch for batch norm."""
     torch = load("torch")
     *leaves, dy = _torch_tensors(torch, batch)
     x, gamma, beta = leaves
@@ -170,14 +171,14 @@ def _torch_tensors(torch: Any, batch: Batch) -> list[Any]:
 
 
 def mygrad_by_primitives(batch: Batch) -> Step:
-    """MyGrad, op by op."""
+    """Make the step with MyGrad, op by op."""
     mygrad = load("mygrad")
     eps = np.float32(EPS)  # a Python float would make the rest of its graph float64
     return _mygrad_step(mygrad, batch, lambda *leaves: by_primitives(mygrad, leaves, batch, eps))
 
 
 def mygrad_own(batch: Batch) -> Step:
-    """MyGrad's own batch norm, one operation with a backward pass written by hand."""
+    """Make the step with MyGrad's own batch norm, one operation with a hand-written backward."""
     mygrad = load("mygrad")
     batchnorm = load("mygrad.nnet.layers.batchnorm").batchnorm
     eps = np.float32(EPS)
@@ -199,7 +200,7 @@ def _mygrad_step(mygrad: Any, batch: Batch, function: Callable[..., Any]) -> Ste
 
 
 def autograd(batch: Batch) -> Step:
-    """HIPS autograd, op by op."""
+    """Make the step with HIPS autograd, op by op."""
     differentiated = load("autograd").make_vjp
     xp = load("autograd.numpy")
     vjp_maker = differentiated(lambda *leaves: by_primitives(xp, leaves, batch), (0, 1, 2))
@@ -212,7 +213,7 @@ def autograd(batch: Batch) -> Step:
 
 
 def jax_jit(batch: Batch) -> Step:
-    """JAX: the same formula and its vjp, compiled as one."""
+    """Make the step with JAX: the same formula and its vjp, compiled together."""
     jax, xp = load("jax"), load("jax.numpy")
 
     def both(x: Any, gamma: Any, beta: Any, dy: Any) -> Any:
@@ -229,7 +230,7 @@ def jax_jit(batch: Batch) -> Step:
 
 
 def copy(batch: Batch) -> Step:
-    """Copy x once into memory that is ready for it: what moving the data alone costs."""
+    """Make a step that copies x once into allocated memory: the cost of moving the data alone."""
     ready = np.ones_like(batch.x)
 
     def step() -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The results as a picture (needs matplotlib): ratios by shape, and time by size of the graph."""
+"""The results as a picture (needs matplotlib): ratios by shape, and times by size of the graph."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .report import GRAPHS, LABELS, busy
 
 
 def svg(results: dict[str, Any]) -> bytes:
-    """Draw the results; RuntimeError if matplotlib is not installed."""
+    """Draw the results as SVG. Raises RuntimeError if matplotlib is not installed."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def svg(results: dict[str, Any]) -> bytes:
 
     figure.suptitle(busy(results), color="darkred", fontsize=10)
     file = io.BytesIO()
-    # The same results shall make the same file.
+    # With these settings, the same results make the same file.
     with matplotlib.rc_context({"svg.hashsalt": "tinygrad_bn", "svg.fonttype": "none"}):
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

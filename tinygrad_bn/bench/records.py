@@ -9,8 +9,8 @@ from .timing import Spread
 
 Record = dict[str, Any]
 
-# What became of a column: measured; not installed; not timed, since its results are wrong or an
-# error came; or of a kind that this measurement does not see.
+# The status of a column: measured; not installed; not timed, since its results are wrong or it
+# raised an error; or not measurable in this way (memory that NumPy does not allocate).
 MEASURED, ABSENT, WRONG, UNSEEN = "measured", "absent", "wrong", "unseen"
 
 
@@ -22,7 +22,7 @@ def measured(section: str, case: str, column: str, spread: Spread, unit: str) ->
 def without_values(
     section: str, case: str, columns: Mapping[str, tuple[str, str]]
 ) -> Iterator[Record]:
-    """Make the records of columns that have no value here: their statuses, and why."""
+    """Make the records of columns without a value, each with its status and the reason."""
     for column, (status, note) in columns.items():
         yield _record(section, case, column, status, note=note)
 

@@ -1,4 +1,4 @@
-"""The results in words: aligned tables of at most 100 columns, made from the JSON alone."""
+"""The results as text: aligned tables, at most 100 characters wide, made from the JSON alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..graph.text import aligned
+from ..writing import aligned
 from . import batch_norms, inside, network, rows
 from .peers import COLUMNS
 from .records import ABSENT, MEASURED, UNSEEN, WRONG, Record
@@ -21,7 +21,7 @@ GRAPHS = {
     "backward_fan": "backward over the fan",
 }
 INSIDE = "Where the time of tinygrad_bn goes inside one step"
-SINGLE = {  # these have one case each, and share a table
+SINGLE = {  # sections with one case each, which are in one table
     rows.SCALAR: "One scalar a * b (float64, recorded; NumPy's own call beside it)",
     network.STEP: "A training step of the digits network",
     rows.IMPORT: "Importing the package where NumPy is imported already",
@@ -32,7 +32,7 @@ Cell = Callable[[Record], str]
 
 
 def tables(results: dict[str, Any]) -> str:
-    """Write every result down."""
+    """Write all results as tables."""
     of = {
         section: [r for r in results["records"] if r["section"] == section]
         for section in {r["section"] for r in results["records"]}
@@ -81,7 +81,7 @@ def _heading(results: dict[str, Any]) -> str:
 
 
 def busy(results: dict[str, Any]) -> str:
-    """Warn if the machine had other work: two threads that wait for one core spoil a time."""
+    """Return a warning if the machine was busy: times are wrong if two threads share a core."""
     load, cores = results["load_before"], results["machine"]["cores"]
     if load is None or load < cores / 2:
         return ""
@@ -92,7 +92,7 @@ def busy(results: dict[str, Any]) -> str:
 
 
 def _pivot(records: Sequence[Record], labels: dict[str, str], cell: Cell) -> str:
-    """Set records as a table: a line for each column of the benchmark, the cases side by side."""
+    """Write records as a table, with a line for each column of the benchmark, a cell per case."""
     cases = list(dict.fromkeys(record["case"] for record in records))
     cells = {(record["column"], record["case"]): cell(record) for record in records}
     present = [name for name in labels if any((name, case) in cells for case in cases)]
@@ -137,7 +137,7 @@ def duration(seconds: float) -> str:
 
 
 def _notes(records: Sequence[Record]) -> str:
-    """Say once of each column why it has no value."""
+    """List the reasons why columns have no value, each once."""
     wrong = [
         f"{r['column']} is not timed ({r['section']}, {r['case']}): {r['note']}"
         for r in records

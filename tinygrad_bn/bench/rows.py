@@ -1,4 +1,4 @@
-"""The further rows: one scalar operation, graphs of many operations, the import."""
+"""The further measurements: one scalar operation, graphs of many operations, the import."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .records import ABSENT, WRONG, Record, measured, without_values
 from .timing import Spread, interleaved, old_objects_set_aside, spread
 
 SCALAR, GRAPHS, IMPORT = "scalar", "graphs", "import"
-MANY = 20_000  # operations in each round at least: small graphs are made several times
-MULTIPLICATIONS = 1000  # in one call, so that the cost of the call itself does not show
-FACTOR = 1.0 - 2.0**-20  # 10^6 of them multiply to 0.39: neither underflow nor subnormal numbers
+MANY = 20_000  # the least number of operations in a round: small graphs are made several times
+MULTIPLICATIONS = 1000  # in one call, so that the cost of the call itself is negligible
+FACTOR = 1.0 - 2.0**-20  # its power of 10^6 is 0.39: no underflow and no subnormal numbers
 
 
 # --- one scalar a * b -----------------------------------------------------------------------
@@ -93,14 +93,14 @@ SCALARS: dict[str, Callable[[], Callable[[], Any]]] = {
 
 
 def chain(x: Tensor, operations: int) -> Tensor:
-    """Multiply again and again: a graph as deep as it is large."""
+    """Make a graph of repeated multiplications, as deep as it is large."""
     for _ in repeat(None, operations):
         x = x * FACTOR
     return x
 
 
 def fan(x: Tensor, operations: int) -> Tensor:
-    """Use one tensor many times and add up in pairs: half of the operations meet in one place."""
+    """Make a graph in which half of the operations use one tensor; add their results in pairs."""
     level: list[Tensor] = [x * FACTOR for _ in range(operations // 2)]
     while len(level) > 1:
         odd = level[-1:] if len(level) % 2 else []
@@ -115,10 +115,11 @@ SLOPES: dict[str, tuple[Callable[[Tensor, int], Tensor], Callable[[int], float]]
 
 
 def graphs(sizes: list[int], rounds: int) -> Iterator[Record]:
-    """Time, for one operation, recording a graph and walking back through it.
+    """Time the recording of a graph and the backward pass through it, for each operation of it.
 
-    The graph is new each time, as in training, and the garbage collector meets it. The gradient
-    is held against the known one: each of n roundings is at most u, and both computations have n.
+    The graph is new each time, as in training, so the times include garbage collection. The
+    gradient is compared with the known one. Each rounding is at most u, and both computations have
+    n of them.
     """
     samples: dict[tuple[str, str], list[float]] = defaultdict(list)
     wrong: dict[tuple[str, str], str] = {}
@@ -173,7 +174,7 @@ print(perf_counter() - start)
 
 
 def imports(rounds: int) -> Iterator[Record]:
-    """Time importing each package in fresh processes where NumPy is there already."""
+    """Time the import of each package in new processes that have already imported NumPy."""
     reasons = {column: _absence(module) for column, module in MODULES.items()}
     absent = {column: (ABSENT, reason) for column, reason in reasons.items() if reason}
     yield from without_values(IMPORT, "import", absent)
@@ -187,7 +188,7 @@ def imports(rounds: int) -> Iterator[Record]:
 
 def _absence(module: str) -> str | None:
     try:
-        load(module)  # after this once, its files have been fetched from the disk and compiled
+        load(module)  # this also reads its files from the disk and compiles them, before any timing
     except AbsentError as reason:
         return str(reason)
     return None

@@ -1,6 +1,6 @@
-"""Times that can be compared: every function in every round, in a new order each time.
+"""Comparable times: every function is timed in every round, in a new order each time.
 
-What disturbs a machine for a while then falls on all of them, and the medians forget it.
+A temporary disturbance of the machine then affects all functions, and hardly changes the medians.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Spread(NamedTuple):
 
 
 def spread(samples: list[float]) -> Spread:
-    """Sum up measurements."""
+    """Compute the median and the quartiles of measurements."""
     low, median, high = np.quantile(samples, (0.25, 0.5, 0.75))
     return Spread(float(median), float(low), float(high))
 
 
 def seconds_per_call(function: Callable[[], Any], calls: int) -> float:
-    """Time some calls in a row; the result of each is dropped before the next."""
+    """Time a number of calls in a row; the result of each is deleted before the next."""
     start = perf_counter()
     for _ in repeat(None, calls):
         function()
@@ -41,11 +41,11 @@ def seconds_per_call(function: Callable[[], Any], calls: int) -> float:
 def interleaved(
     functions: Mapping[str, Callable[[], Any]], rounds: int, at_least: float
 ) -> dict[str, Spread]:
-    """Time every function once a round: as many calls as last `at_least` seconds, warmed up.
+    """Time every function once in each round, with enough calls to last `at_least` seconds.
 
-    The call before the timed ones is not timed: it finds in the caches what the function before
-    left there. The garbage collector stays on, since its work is part of what a design costs, but
-    does not walk through what was there before (the modules of the peers).
+    One call before the timed ones is not timed, since the caches still contain the data of the
+    previous function. The garbage collector stays on, since its work is part of the cost of a
+    design. It does not visit objects that existed before (the modules of the peers).
     """
     calls = {name: _enough_calls(function, at_least) for name, function in functions.items()}
     samples: dict[str, list[float]] = {name: [] for name in functions}
@@ -61,7 +61,7 @@ def interleaved(
 
 @contextmanager
 def old_objects_set_aside() -> Iterator[None]:
-    """Keep the garbage collector from walking through what exists already."""
+    """Exclude the objects that exist already from garbage collection."""
     gc.collect()
     gc.freeze()
     try:
@@ -71,7 +71,7 @@ def old_objects_set_aside() -> Iterator[None]:
 
 
 def _enough_calls(function: Callable[[], Any], at_least: float) -> int:
-    for _ in range(3):  # memory is fetched, code compiled, threads started
+    for _ in range(3):  # these calls allocate memory, compile code and start threads
         function()
     calls = 1
     while calls < 1_000_000 and seconds_per_call(function, calls) * calls < at_least:

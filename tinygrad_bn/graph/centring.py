@@ -1,8 +1,9 @@
-"""Centring the lines of an SVG picture that Graphviz has placed from the left.
+"""Centring of the text lines in an SVG picture.
 
-Graphviz gives a line of rich text by its left end, worked out with the widths of the font that it
-found. A reader's font is narrower or wider, and the line stands beside the middle. A line that is
-alone on its height can be given by its middle instead, and is then right in every font.
+Graphviz writes the position of the left end of each line of rich text. It computes this position
+from the character widths of its own font. If the font of the reader is narrower or wider, the line
+is not centred in its node. If a node has only one line at a height, the position of its middle can
+be written instead. The line is then centred in every font.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ LINE = re.compile(r'text-anchor="start" x="[^"]*" y="([^"]*)"')
 
 
 def centred(svg: str) -> str:
-    """Give each line that is alone on its height by its middle."""
+    """Return the SVG source, with each line that is alone at its height placed by its middle."""
     return NODE.sub(lambda node: _centred_node(node[0]), svg)
 
 

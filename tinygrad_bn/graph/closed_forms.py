@@ -1,6 +1,7 @@
-"""The gradient of each batch norm in a graph, beside the three closed forms.
+"""Comparison of the gradient of each batch norm in a graph with the three closed forms.
 
-Only Graph and closed_form.py meet here: nothing is computed by the rules of the engine.
+This file uses only the data of a graph and closed_form.py. It computes nothing with the rules of
+the engine.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ FORMS = {
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a batch norm gave to the gradient of one tensor, by the graph and in closed form.
+    """The part of one tensor's gradient from a batch norm, by the graph and in closed form.
 
-    ``tolerance`` is twice the bound on the rounding error of either.
+    ``tolerance`` is twice the bound on the rounding error of each.
     """
 
     scope: str
@@ -38,7 +39,7 @@ class Comparison:
 
     @property
     def differences(self) -> dict[str, float]:
-        """The largest difference from each closed form."""
+        """Return the largest difference from each closed form."""
         return {
             form: float(np.abs(self.from_graph - gradient).max(initial=0.0))
             for form, gradient in self.in_closed_form.items()
@@ -46,7 +47,7 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether no difference is larger than rounding explains."""
+        """Return whether every difference is within the tolerance."""
         return all(
             bool((np.abs(self.from_graph - gradient) <= self.tolerance).all())
             for gradient in self.in_closed_form.values()
@@ -54,7 +55,7 @@ class Comparison:
 
 
 def comparisons(graph: GraphData) -> list[Comparison]:
-    """Compare every batch norm over the mini-batch that the graph holds and a gradient reached."""
+    """Compare every batch norm over a mini-batch in the graph for which there is a gradient."""
     scopes = dict.fromkeys(node.scope for node in graph.nodes if node.name == "x_hat")
     return [comparison for scope in scopes for comparison in _of_scope(graph, scope)]
 
@@ -96,7 +97,10 @@ def _of_scope(graph: GraphData, scope: str) -> list[Comparison]:
 
 
 def _operand(graph: GraphData, op: str, of: Node, scope: str) -> tuple[Node | None, Node]:
-    """Give what the result is multiplied by, or added to it, and what comes of it."""
+    """Return the other operand of the operation `op` on `of`, and the result of the operation.
+
+    A reshape of the operand is skipped. Without such an operation, the result is (None, `of`).
+    """
     for node in graph.nodes:
         if node.op == op and node.scope == scope and node.inputs[0] == of.id:
             other = graph.nodes[node.inputs[1]]
@@ -107,7 +111,7 @@ def _operand(graph: GraphData, op: str, of: Node, scope: str) -> tuple[Node | No
 
 
 def _through(graph: GraphData, node: Node, scope: str) -> Array | None:
-    """Add up the parts of a gradient that come out of one scope; the rest is not its doing."""
+    """Add up the parts of a gradient that come from one scope; None if there are none."""
     total: Array | None = None
     for user, position in graph.terms(node):
         part = user.parts[position]

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..program import Equation
+from ..table import Primitive
+
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A tensor of the graph: a value, and the operation that made it.
+    """A variable of a program with its value, and the equation that made it.
 
-    ``kind`` is "input" (a leaf that needs a gradient), "parameter" (such a leaf that is learned),
-    "constant" (one that needs none), "result" or "output". ``inputs`` are the ids of the nodes
-    that `op` took, in order; ``rule`` has the backward rule for each of them, as text, with g the
-    cotangent of this node, and ``parts`` what that rule gave: a node's gradient is the sum of the
-    parts that reach it. ``grad`` and a part are None where no gradient was asked for, or none
-    flows.
+    ``kind`` is "input", "parameter" (an input that is learned), "constant" (without a gradient),
+    "result" or "output". ``inputs`` are the ids of the nodes that `op` took, in order; ``parts``
+    is what the backward rule gave for each of them: a node's gradient is the sum of the parts that
+    reach it. ``grad`` and a part are None where no gradient was asked for, or none flows.
 
     In the graph of the backward pass, ``backward`` marks what a rule computed, and
     ``cotangent_of`` is the id of the node whose complete gradient it is.
@@ -29,20 +30,57 @@ class Node:
 
     id: int
     kind: str
-    op: str | None
     name: str | None
     scope: str
     value: Array = field(repr=False)
-    grad: Array | None = field(repr=False)
-    inputs: tuple[int, ...]
-    params: dict[str, Any] = field(repr=False)
-    formula: str | None
-    rule: tuple[str, ...]
-    latex: str | None = field(default=None, repr=False)
-    rule_latex: tuple[str, ...] = field(default=(), repr=False)
+    equation: Equation | None = field(default=None, repr=False)
+    inputs: tuple[int, ...] = ()
+    grad: Array | None = field(default=None, repr=False)
     parts: tuple[Array | None, ...] = field(default=(), repr=False)
     backward: bool = False
     cotangent_of: int | None = None
+
+    @property
+    def primitive(self) -> Primitive | None:
+        """The row of the table, which knows what there is to know about the operation."""
+        return None if self.equation is None else self.equation.primitive
+
+    @property
+    def op(self) -> str | None:
+        """The name of the primitive that made it; None for a leaf."""
+        return None if self.primitive is None else self.primitive.name
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the operation."""
+        return {} if self.equation is None else dict(self.equation.params)
+
+    @property
+    def formula(self) -> str | None:
+        """The operation as text, with a and b for the inputs."""
+        return None if self.primitive is None else self.primitive.math[0]
+
+    @property
+    def latex(self) -> str | None:
+        """The operation as LaTeX."""
+        return None if self.primitive is None else self.primitive.math[1]
+
+    @property
+    def rule(self) -> tuple[str, ...]:
+        """The backward rule for each input as text, with g for the cotangent of this node."""
+        return tuple(text for text, _ in self._rules)
+
+    @property
+    def rule_latex(self) -> tuple[str, ...]:
+        """The backward rules as LaTeX."""
+        return tuple(latex for _, latex in self._rules)
+
+    @property
+    def _rules(self) -> list[tuple[str, str]]:
+        if self.primitive is None:
+            return []
+        rules = self.primitive.rules
+        return [rules[min(k, len(rules) - 1)] for k in range(len(self.inputs))]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -55,14 +93,12 @@ class Node:
         return self.value.dtype
 
     def moved(self, place: dict[int, int]) -> Node:
-        """Give the node as the backward pass alone has it: a forward value is a constant there."""
+        """Return the node for a graph of the backward pass, with forward values as constants."""
+        here = place[self.id]
         if not self.backward:
-            return replace(
-                self, id=place[self.id], kind="constant", op=None, inputs=(), params={}, grad=None,
-                formula=None, rule=(), latex=None, rule_latex=(), parts=(),
-            )  # fmt: skip
+            return Node(here, "constant", self.name, self.scope, self.value)
         inputs = tuple(place[i] for i in self.inputs)
-        return replace(self, id=place[self.id], inputs=inputs, cotangent_of=None)
+        return replace(self, id=here, inputs=inputs, cotangent_of=None)
 
     @property
     def path(self) -> str:

@@ -1,7 +1,7 @@
 """The graph for Graphviz: boxes for values, circles for operations, a frame around each scope.
 
-The kinds of values are told apart by outline and shade, so that they are in grey too. The backward
-pass runs upwards beside the forward pass, its arrows dashed.
+The kinds of values differ in outline and shade, so that they can be distinguished without colour.
+The backward pass runs upwards beside the forward pass, with dashed arrows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from html import escape
 
 import graphviz
 
-from . import scopes, text
+from .. import writing
+from . import scopes
 from .data import GraphData, Node
 
 GREEK = {
@@ -42,7 +43,7 @@ FRAME = {
 
 
 def symbol(name: str | None) -> str | None:
-    """Write a name as the sources do: mu is μ, its cotangent dmu is dμ."""
+    """Write a name with the symbols of the sources: mu is μ, its cotangent dmu is dμ."""
     if name is None or name in GREEK:
         return GREEK.get(name or "")
     if name.startswith("d") and name[1:] in GREEK:
@@ -70,7 +71,7 @@ def digraph(
 
 
 class _Drawing:
-    """One picture in the making."""
+    """The data of one drawing, and the methods that draw it."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class _Drawing:
         self.paths = {path: f"scope{k}" for k, path in enumerate(scopes.all_scopes(nodes))}
         self.members: dict[str, list[Node]] = defaultdict(list)  # of each scope: its own nodes,
         self.below: dict[str, list[str]] = defaultdict(list)  # the scopes directly in it,
-        self.boxed: dict[str, list[Node]] = defaultdict(list)  # and what its box stands for
+        self.boxed: dict[str, list[Node]] = defaultdict(list)  # and the nodes that its box replaces
         for node in nodes:
             self.members[node.scope].append(node)
             if node.id in hidden:
@@ -105,13 +106,13 @@ class _Drawing:
         return picture
 
     def _scope(self, picture: graphviz.Digraph, scope: str) -> None:
-        """Draw what is in a scope: its nodes, and the scopes in it, each as a frame or as a box."""
+        """Draw the contents of a scope: its nodes, and each scope in it as a frame or as a box."""
         for node in self.members[scope]:
             self._node(picture, node)
         for path in self.below[scope]:
             if path in self.boxed:
                 self._box(picture, path)
-                for node in self.boxed[path]:  # the output, if it is made in there
+                for node in self.boxed[path]:  # the output, if it is in this scope
                     if node.id in self.visible:
                         self._node(picture, node)
             else:
@@ -157,16 +158,16 @@ class _Drawing:
         name = symbol(node.name)
         head = "" if name is None else f"<B>{escape(clean(name))}</B>"
         if node.kind == "constant" and node.value.size == 1:
-            number = text.number(float(node.value.reshape(())))
+            number = writing.number(float(node.value.reshape(())))
             return f"<{head} = {number}>" if head else _html(number)
         facts = [str(node.dtype)] if "dtype" in self.show else []
         if "shape" in self.show:
-            facts.insert(0, text.shape(node.shape))
+            facts.insert(0, writing.shape(node.shape))
         rows = [
             " &nbsp;".join([*([head] if head else []), *([_quiet(" ".join(facts))] * bool(facts))])
         ]
         if "value" in self.show:
-            rows.append(escape(text.numbers(node.value, 36)))
+            rows.append(escape(writing.numbers(node.value, 36)))
         if "gradient" in self.show and not node.backward and node.kind != "constant":
             rows += self._gradient(node)
         return f"<{'<BR/>'.join(row for row in rows if row)}>"
@@ -176,7 +177,7 @@ class _Drawing:
             return [_quiet("no gradient yet")]
         if node.grad is None:
             return [_quiet("no gradient flows here")]
-        rows = [f'<FONT COLOR="{BACK}">∇ {escape(text.numbers(node.grad, 36))}</FONT>']
+        rows = [f'<FONT COLOR="{BACK}">∇ {escape(writing.numbers(node.grad, 36))}</FONT>']
         terms = self.graph.terms(node)
         if len(terms) > 1:
             users = [symbol(user.name) or f"{user.op} #{user.id}" for user, _ in terms]
@@ -196,7 +197,7 @@ class _Drawing:
                 for i in node.inputs
                 if i in self.there
             ]
-            if not self.there.issuperset(node.inputs):  # by the focus
+            if not self.there.issuperset(node.inputs):  # an input is outside of the focus
                 picture.node(f"cut{node.id}", "⋯", shape="plaintext", style="", margin="0")
                 arrows.append((f"cut{node.id}", op, False))
             for tail, head, is_forward_value in arrows:
@@ -205,7 +206,7 @@ class _Drawing:
                     self._edge(picture, tail, head, node.backward, is_forward_value)
 
     def _at(self, node: Node) -> str:
-        """Name what the node is drawn as: itself, or the box of a scope."""
+        """Return the name of the shape that shows a node: its own, or the box of a scope."""
         return self.paths[self.hidden[node.id]] if node.id in self.hidden else f"n{node.id}"
 
     def _edge(
@@ -217,7 +218,7 @@ class _Drawing:
             picture.edge(tail, head, **({} if forward_value else {"color": BACK}))
         elif forward_value:
             picture.edge(tail, head, style="dotted", constraint="false")
-        else:  # against the forward pass: Graphviz ranks it as the arrow the other way round
+        else:  # with ends exchanged, so that Graphviz ranks it like an arrow of the forward pass
             picture.edge(head, tail, dir="back", style="dashed", color=BACK)
 
 
@@ -230,6 +231,6 @@ def _quiet(line: str) -> str:
 
 
 def clean(line: str) -> str:
-    """Keep a name to one line of what XML can say."""
+    """Shorten a name to one line, and replace the characters that XML does not allow."""
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"

@@ -1,7 +1,8 @@
-"""The explorer: the graph as one .html file, in which a person sees it differentiate.
+"""The explorer: an .html file that shows a graph and its differentiation step by step.
 
-The page needs no network, and a strict content security policy lets it have none: the policy knows
-its own script and style by their hashes. The graph is data in it, and is shown as text only.
+The page needs no network. A strict content security policy forbids network access, and allows only
+the script and the style of the page, identified by their hashes. The graph is stored in the page as
+data, and is shown only as text.
 """
 
 from __future__ import annotations
@@ -17,23 +18,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import writing
 from . import closed_forms, dot, jsonable, layout, mathml, text
 from .data import GraphData, Node
 
 SCRIPTS = (
     "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",
 )  # fmt: skip
-ELEMENTWISE = {
-    "add", "sub", "mul", "div", "neg", "pow", "sqrt", "exp", "log", "sin", "cos", "tanh", "sigmoid",
-    "relu", "abs", "sign", "maximum", "minimum",
-}  # fmt: skip
-MOST_NUMBERS = 200_000  # in a page; a tensor above its share of them carries a sample
+MOST_NUMBERS = 200_000  # in a page; of a tensor above its share of them, only a sample is stored
 FACTS = (np.min, np.max, np.mean, np.std)
 BINS = 24
 
 
 def page(graph: GraphData) -> str:
-    """Write the page."""
+    """Return the page as HTML."""
     files = resources.files(__package__) / "static"
     style = (files / "explorer.css").read_text(encoding="utf-8")
     script = "".join((files / name).read_text(encoding="utf-8") for name in SCRIPTS)
@@ -58,7 +56,7 @@ def _hash(source: str) -> str:
 
 
 def data(graph: GraphData) -> dict[str, Any]:
-    """Give what the page shows."""
+    """Return the data that the page shows."""
     where = layout.paths(graph.nodes)
     numbers: dict[layout.Path, int] = {(): 0}
     for path in where:
@@ -127,21 +125,21 @@ def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, 
         "formula": mathml.tree(node.latex or ""),
         "rules": [mathml.tree(latex) for latex in node.rule_latex],
         "parts": [
-            # the only part is the whole gradient, which is there already
+            # a single part is the whole gradient, which is stored already
             None if part is None else "grad" if i in single else pack(part)
             for i, part in zip(node.inputs, node.parts, strict=True)
         ],
-        "elementwise": node.op in ELEMENTWISE,
+        "elementwise": bool(node.primitive and node.primitive.elementwise),
     }
     return shown
 
 
 def _title(node: Node, nodes: Sequence[Node]) -> str:
-    """Name a node for a card: its name, or in short what it is."""
+    """Return the title of a node for its card: its name, or a short description."""
     if node.name is not None:
         return dot.symbol(node.name) or ""
     if layout.is_number(node):
-        return text.number(float(node.value.reshape(())))
+        return writing.number(float(node.value.reshape(())))
     if node.op is None or node.formula is None:
         return node.kind
     names = [
@@ -155,15 +153,15 @@ def _title(node: Node, nodes: Sequence[Node]) -> str:
 
 
 def _brief(array: npt.NDArray[Any], width: int) -> str:
-    """Write an array in the room of a card: the numbers, their range, or how large they are."""
-    words = text.numbers(array, width)
+    """Write an array so that it fits on a card: its values, their range, or their largest size."""
+    words = writing.numbers(array, width)
     if len(words) > width + 2:
-        words = f"up to ±{text.number(float(np.abs(array).max()), 3)}"
+        words = f"up to ±{writing.number(float(np.abs(array).max()), 3)}"
     return words.replace("-", "−")
 
 
 class _Packer:
-    """An array for the page: all its numbers, or of a larger one what it is like, and a sample."""
+    """Convert arrays for the page: all values, or for a large array statistics and a sample."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -176,7 +174,7 @@ class _Packer:
         with np.errstate(all="ignore"):
             facts = np.array([f(finite) for f in FACTS] if finite.size else [0.0] * len(FACTS))
             low, high = facts[:2]
-            span = high / 2 - low / 2  # half of it, which is finite
+            span = high / 2 - low / 2  # half of the range, since the range itself may overflow
             at = (finite / 2 - low / 2) / span if span else np.zeros(finite.size)
         counts = np.bincount(np.minimum(at * BINS, BINS - 1).astype(int), minlength=BINS)
         return {

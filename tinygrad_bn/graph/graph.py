@@ -1,19 +1,19 @@
 """Graph: what was recorded, as plain data, with its views.
 
-recorded.py alone reads Tensors. The views read data.py and nothing of Tensor's insides; those that
-bring more modules load when they are used.
+recorded.py alone reads programs. The views read data.py; those that bring more modules load when
+they are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import files
-from .data import GraphData
+from .data import GraphData, Node
 from .text import table
 
 if TYPE_CHECKING:
@@ -38,16 +38,7 @@ class Graph(GraphData):
      2        sum(#1, axis=0)  ()     5      1
     """
 
-    _record_backward: Callable[[], Graph] | None = field(default=None, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        if self._record_backward is None:
-            return self.__dict__
-        return {
-            **self.__dict__,
-            "both": self.both,
-            "_record_backward": None,
-        }  # no Tensor goes along
+    _both: tuple[Node, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return table(self.nodes, self.has_gradients)
@@ -60,15 +51,14 @@ class Graph(GraphData):
     def both(self) -> Graph:
         """The graph of both passes: the forward nodes, and the operations that the rules did.
 
-        It is recorded on the first use, as ``tg.grad(..., create_graph=True)`` does. ValueError
-        if the graph carries no gradient.
+        ValueError if the graph carries no gradient.
         """
-        if self._record_backward is None:
+        if not self.has_gradients:
             raise ValueError(
                 "this graph has no backward pass: make it with a gradient, as by "
                 "tg.graph(y, gradient=dy), or gradient=True for ones"
             )
-        return self._record_backward()
+        return Graph(self._both, True)
 
     @cached_property
     def backward(self) -> Graph:
@@ -122,7 +112,7 @@ class Graph(GraphData):
         return dot.digraph(drawn, collapse=collapse, focus=focus, radius=radius, show=show)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the graph as dicts and lists that the json module writes, with every number.
+        """Return the graph as dicts and lists that the json module writes, with every number.
 
         NaN and the infinities, which JSON lacks, are the strings "NaN", "Infinity", "-Infinity".
         """

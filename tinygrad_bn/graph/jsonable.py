@@ -1,4 +1,4 @@
-"""The graph as dicts and lists: what a .json file holds, and the explorer's page."""
+"""The graph as dicts and lists, for .json files and for the page of the explorer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .data import Node
 
 
 def node(node: Node) -> dict[str, Any]:
-    """Give a node with every number that it holds."""
+    """Return a node as a dict, with all of its numbers."""
     return {
         "id": node.id,
         "kind": node.kind,
@@ -32,7 +32,7 @@ def node(node: Node) -> dict[str, Any]:
 
 
 def numbers(array: npt.NDArray[Any]) -> Any:
-    """Give an array as nested lists; NaN and infinities as words."""
+    """Return an array as nested lists; NaN and infinities are written as strings."""
     if np.isfinite(array).all():
         return array.tolist()
     return _worded(array.tolist())
@@ -43,14 +43,14 @@ def _worded(value: Any) -> Any:
 
 
 def number(value: float) -> float | str:
-    """Give a number; if JSON lacks it, as a word."""
+    """Return a number; NaN and infinities, which JSON lacks, as strings."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def param(value: Any) -> Any:
-    """Give a parameter of an operation: numbers as they are, what JSON lacks as text."""
+    """Return a parameter of an operation as a JSON value; types that JSON lacks, as strings."""
     if isinstance(value, np.ndarray):
         return value.tolist() if value.dtype.kind in "biu" else numbers(value)
     if isinstance(value, tuple | list):
@@ -63,5 +63,5 @@ def param(value: Any) -> Any:
 
 
 def written(data: Any) -> str:
-    """Write JSON that is valid everywhere."""
+    """Write data as standard JSON. Raises ValueError for NaN and infinities."""
     return json.dumps(data, allow_nan=False, separators=(",", ":"))

@@ -1,8 +1,9 @@
-"""Where everything goes in the explorer: Graphviz lays out each scope by itself, all in one call.
+"""The layout of the explorer. Graphviz lays out each scope separately, in one call per depth.
 
-Inside its scope, a node is an item, and so is a scope in it, drawn folded. Arrows that cross the
-frame end at a port on it. The page puts the pieces together, whichever scopes are unfolded, so
-there are as many layouts as scopes, and not as many as ways to fold them.
+The items of a scope are its nodes and the scopes directly in it, which are drawn folded. An arrow
+that crosses the frame of a scope ends at a port on the frame. The page combines the layouts of the
+unfolded scopes. One layout for each scope is therefore enough for every combination of folded and
+unfolded scopes.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any
 from . import render, scopes
 from .data import Node
 
-MOST_ITEMS = 250  # in one scope, before consecutive ones are put into parts
+MOST_ITEMS = 250  # in one scope; consecutive items of a larger scope are grouped into parts
 PART = 100
-POINTS = 72  # in an inch: Graphviz gives inches, the page uses points as its pixels
-CARD, NUMBER, FOLDED, PORT = (150, 72), (78, 28), (150, 74), (6, 6)  # FOLDED has room around it
+POINTS = 72  # in an inch: Graphviz writes inches, and a pixel of the page is a point
+CARD, NUMBER, FOLDED, PORT = (150, 72), (78, 28), (150, 74), (6, 6)  # FOLDED has a margin in it
 
 HEAD = """digraph {
 graph [pack=true ranksep=0.36 nodesep=0.3]
@@ -28,15 +29,18 @@ Path = tuple[str, ...]
 
 
 def paths(nodes: Sequence[Node]) -> list[Path]:
-    """Give each node the scopes that it is drawn in, the outermost first; none holds too much."""
+    """List for each node the scopes in which it is drawn, the outermost first.
+
+    A scope with too many items for one layout is split into parts.
+    """
     found = [tuple(node.scope.split("/")) if node.scope else () for node in nodes]
-    if sum(node.kind == "parameter" for node in nodes) > 6:  # else they stay outside, as arguments
+    if sum(node.kind == "parameter" for node in nodes) > 6:  # few are drawn outside, as arguments
         _move_inwards(nodes, found)
     return _in_parts(found, 0)
 
 
 def _move_inwards(nodes: Sequence[Node], found: list[Path]) -> None:
-    """Move parameters and numbers to where they are used."""
+    """Move parameters and numbers to the innermost scope that contains all of their uses."""
     users: dict[int, list[Path]] = {}
     for node in reversed(nodes):
         if node.op is None and scopes.belongs_inside(node) and node.id in users:
@@ -50,7 +54,7 @@ def _move_inwards(nodes: Sequence[Node], found: list[Path]) -> None:
 
 
 def _in_parts(found: list[Path], depth: int) -> list[Path]:
-    """Split what lies in one scope at `depth` into parts where it is more than can be laid out."""
+    """Split each scope at `depth` or deeper that has too many items for one layout into parts."""
     members: dict[Path, list[int]] = {}
     for i, path in enumerate(found):
         if len(path) >= depth:
@@ -68,7 +72,7 @@ def _in_parts(found: list[Path], depth: int) -> list[Path]:
 def laid_out(
     nodes: Sequence[Node], where: Sequence[Path], numbers: Mapping[Path, int]
 ) -> list[dict[str, Any]]:
-    """Lay out every scope; `numbers` has their order, the first being the graph itself."""
+    """Lay out every scope. `numbers` has the position of each in the result; the graph is first."""
     edges: list[dict[tuple[str, str, int], None]] = [{} for _ in numbers]
     for node in nodes:
         for i in node.inputs:
@@ -82,7 +86,7 @@ def laid_out(
             items[numbers[path[:-1]]].append(f"s{k}")
     small = {f"n{node.id}" for node in nodes if is_number(node)}
     found: dict[int, dict[str, Any]] = {}
-    for depth in range(max(map(len, numbers)), -1, -1):  # a scope after the scopes in it
+    for depth in range(max(map(len, numbers)), -1, -1):  # the inner scopes first
         level = [k for path, k in numbers.items() if len(path) == depth]
         _in_the_order_of_ports(edges, level, found)
         sources = [_source(k, items[k], list(edges[k]), small) for k in level]
@@ -96,7 +100,7 @@ def _in_the_order_of_ports(
     level: Sequence[int],
     inner: Mapping[int, Mapping[str, Any]],
 ) -> None:
-    """Sort the arrows into each scope as its ports are, so that they do not cross on the way."""
+    """Sort the arrows into each scope by the positions of its ports, so that they do not cross."""
 
     def port(edge: tuple[str, str, int]) -> float:
         _, head, source = edge
@@ -108,14 +112,14 @@ def _in_the_order_of_ports(
 
 
 def is_number(node: Node) -> bool:
-    """Tell a constant that is one number: it gets a small card."""
+    """Return whether a node is a constant with one value, which has a small card."""
     return node.kind == "constant" and node.value.size == 1
 
 
 def segments(
     tail: int, head: int, where: Sequence[Path], numbers: Mapping[Path, int]
 ) -> list[tuple[int, str, str]]:
-    """Cut the arrow between two nodes at the frames that it crosses: (scope, from, to)."""
+    """Split the arrow between two nodes at the frames that it crosses: (scope, from, to)."""
     a, b = where[tail], where[head]
     common = 0
     while common < min(len(a), len(b)) and a[common] == b[common]:
@@ -134,7 +138,10 @@ def segments(
 def _source(
     k: int, items: Sequence[str], edges: Sequence[tuple[str, str, int]], small: set[str]
 ) -> str:
-    """Write one scope as a connected piece of DOT: invisible nodes hold it above and below."""
+    """Write one scope as a connected part of the DOT source.
+
+    An additional node above all items and one below, with invisible edges, connect the items.
+    """
     ports = list(dict.fromkeys(name for t, h, _ in edges for name in (t, h) if name[0] in "io"))
     lines = []
     for name in (*items, *ports):
@@ -156,7 +163,7 @@ def _source(
 def _read(
     drawn: str, edges: Mapping[int, Sequence[tuple[str, str, int]]]
 ) -> dict[int, dict[str, Any]]:
-    """Read Graphviz's plain format: a line for each node, and one for each arrow with its curve."""
+    """Read the plain format of Graphviz: a line for each node, and one for each curved arrow."""
     items: dict[int, dict[str, list[float]]] = {k: {} for k in edges}
     curves: dict[int, dict[tuple[str, str], list[list[float]]]] = {k: {} for k in edges}
     for line in drawn.replace("\\\n", "").splitlines():
@@ -180,7 +187,7 @@ def _framed(
     curves: Mapping[tuple[str, str], list[list[float]]],
     edges: Sequence[tuple[str, str, int]],
 ) -> dict[str, Any]:
-    """Give the layout of a scope with its upper left corner at 0, 0."""
+    """Return the layout of a scope, with its upper left corner at (0, 0)."""
     inner = [box for name, box in items.items() if name[0] in "ns"]
     bent = [point for edge in curves.values() for point in edge]
     left = min([x - w / 2 for x, _, w, _ in inner] + [x for x, _ in bent])

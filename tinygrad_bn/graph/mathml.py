@@ -1,7 +1,7 @@
-"""The table's LaTeX as MathML, which browsers draw by themselves.
+"""The LaTeX formulas of the primitives as MathML, which browsers draw without a library.
 
-The page builds MathML element by element, so the trees are lists: ``[tag, child, ...]``, with the
-text of a leaf as its child.
+The page builds MathML element by element. A tree is therefore a list ``[tag, child, ...]``, and the
+text of a leaf is its child.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ KEPT = ("stretchy", "form", "movablelimits", "accent", "width")
 
 @cache
 def tree(latex: str) -> list[Any]:
-    r"""Turn LaTeX into a tree of MathML.
+    r"""Convert LaTeX to a tree of MathML.
 
     >>> tree(r"\frac{g}{2}")
     ['mfrac', ['mi', 'g'], ['mn', '2']]

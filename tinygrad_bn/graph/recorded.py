@@ -1,29 +1,30 @@
-"""From what was recorded to a Graph: the only place that reads Tensors.
+"""From recorded Tensors to a Graph: the equations of their program, with values and gradients.
 
-The forward pass is read as it stands. The backward pass is recorded when it is asked for: the
-rules run once more, on Tensors, and what they did joins the forward pass in one graph.
+The backward pass is recorded too: the rules run on Tensors, and what they did joins the forward
+pass in one program. The graph of the forward pass, with its gradients, is the first part of it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from types import SimpleNamespace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..autodiff import first_cotangent, fit, reverse_pass, topological_order
-from ..recording import Mode, Scope, Setting
+from ..autodiff import first_cotangent, reverse_pass, topological_order
+from ..program import Captured, Equation, Variable
+from ..program.reading import Reader, Reading
+from ..recording import within
+from ..sizes import Size
 from ..tensor import Tensor
 from .data import Node
 from .graph import Graph
 from .text import cotangent as label_of_cotangent
 
 Array = npt.NDArray[Any]
+
+Parts = Sequence[Tensor | None]
 
 LEARNED = ("gamma", "beta", "weight", "bias")  # what these names stand for in the sources
 
@@ -55,155 +56,133 @@ def graph(
     if not isinstance(output, Tensor):
         raise TypeError(f"graph: a Tensor is expected, not {type(output).__name__}")
     given = {id(t): name for name, t in (names or {}).items() if isinstance(t, Tensor)}
-    order = topological_order(output)
-    if gradient is None:
-        return Graph(tuple(_nodes(order, output, given, {})))
-    if gradient is True:
-        gradient = np.ones_like(output.data)
-    seed = first_cotangent(output, gradient, "gradient").data
-    cotangents = {id(t): np.array(g) for t, g, *_ in reverse_pass(output, seed)}
-    nodes = tuple(_nodes(order, output, given, cotangents))
-    return Graph(nodes, True, partial(_with_backward, nodes, order, seed, given))
+    return graph_of([output], gradient, names=given)
 
 
-def _nodes(
-    order: Sequence[Tensor],
-    output: Tensor,
-    given: Mapping[int, str],
-    cotangents: Mapping[int, Array],
-) -> Iterator[Node]:
-    ids = {id(tensor): i for i, tensor in enumerate(order)}
-    used_in: dict[int, Scope | None] = {}
-    value_used: dict[int, Array] = {}
-    arrivals = Counter(
-        id(source) for tensor in order if id(tensor) in cotangents for source in tensor.inputs
-    )
-    for tensor in order:
-        for source, value in zip(tensor.inputs, tensor.values, strict=True):
-            used_in.setdefault(id(source), tensor.made_in)
-            if isinstance(value, np.ndarray):  # a leaf's value may have been replaced since
-                value_used[id(source)] = value
-
-    paths = _ScopePaths()
-    for i, tensor in enumerate(order):
-        kind = _kind(tensor, output)
-        made_in = tensor.made_in
-        name = given.get(id(tensor), tensor.name)
-        if kind == "constant" and (name is None or tensor.size == 1) and id(tensor) not in given:
-            made_in = used_in.get(id(tensor))
-        op = tensor.op
-        each = range(len(tensor.inputs))
-        rules = [op.rules[min(k, len(op.rules) - 1)] for k in each] if op else []
-        yield Node(
-            id=i,
-            kind=kind,
-            op=op.name if op else None,
-            name=name,
-            scope=paths[made_in],
-            value=value_used.get(id(tensor), tensor.data),
-            grad=cotangents.get(id(tensor)),
-            inputs=tuple(ids[id(source)] for source in tensor.inputs),
-            params=dict(tensor.params),
-            formula=op.math[0] if op else None,
-            rule=tuple(words for words, _ in rules),
-            latex=op.math[1] if op else None,
-            rule_latex=tuple(latex for _, latex in rules),
-            parts=tuple(_part(tensor, k, cotangents, arrivals) for k in each),
-        )
-
-
-def _kind(tensor: Tensor, output: Tensor) -> str:
-    if tensor.op is not None:
-        return "output" if tensor is output else "result"
-    if not tensor.requires_grad:
-        return "constant"
-    learned = type(tensor) is not Tensor or tensor.name in LEARNED  # such as an nn.Parameter
-    return "parameter" if learned else "input"
-
-
-def _part(
-    tensor: Tensor, k: int, cotangents: Mapping[int, Array], arrivals: Mapping[int, int]
-) -> Array | None:
-    """Give what the rule of this tensor adds to the gradient of its input `k`."""
-    source, g = tensor.inputs[k], cotangents.get(id(tensor))
-    assert tensor.op is not None
-    rule = tensor.op.vjps[k]
-    if g is None or rule is None or id(source) not in cotangents:
-        return None
-    if arrivals[id(source)] == 1:
-        return cotangents[id(source)]
-    part: Array = fit(rule(g, tensor.data, *tensor.values, **tensor.params), source.data)
-    return part
-
-
-def _with_backward(
-    nodes: Sequence[Node], order: Sequence[Tensor], seed: Array, given: Mapping[int, str]
+def graph_of(
+    outputs: Sequence[Tensor],
+    gradient: Any = None,
+    *,
+    inputs: Sequence[Tensor] | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> Graph:
-    """Record the backward pass, and give one graph of both passes, the forward nodes first."""
-    output = order[-1]
-    first = output.wrap(np.array(seed), requires_grad=True)  # so that every rule is recorded
-    numbers = {id(tensor): i for i, tensor in enumerate(order)}
-    walk = reverse_pass(output, first, create_graph=True)
-    names = dict(given)
-    cotangent_of: dict[int, int] = {}
-    cotangents: list[Tensor] = []
-    rule_of: Scope | None = None
-    while True:
-        with _Within(rule_of):
-            found = next(walk, None)
-        if found is None:
-            break
-        tensor, g, *_ = found
-        i = numbers[id(tensor)]
-        cotangents.append(g)
-        names.setdefault(id(g), label_of_cotangent(nodes[i], nodes))
-        cotangent_of.setdefault(id(g), i)
-        if tensor.op is not None:
-            rule_of = Scope(f"backward of {tensor.op.name}", tensor.made_in)
+    """Turn what was recorded for several outputs into one Graph.
 
-    bundle: Any = SimpleNamespace(inputs=(output, *cotangents))
-    both = topological_order(bundle)[:-1]
-    joined = list(nodes)
-    for node, tensor in zip(_nodes(both, output, names, {}), both, strict=True):
-        if node.id < len(nodes):
-            continue
-        of = cotangent_of.get(id(tensor))
-        kind = node.kind
+    `inputs` are those of a program, which are shown as such in any case. None: the leaves that
+    need a gradient and belong to no module.
+    """
+    order = topological_order(*outputs)
+    if inputs is None:
+        inputs = [t for t in order if t.op is None and t.requires_grad and type(t) is Tensor]
+    if gradient is None:
+        read = Reader(names).read(outputs, inputs)
+        return Graph(_Nodes(read, inputs, outputs).forward())
+    given = gradient if isinstance(gradient, tuple) else (gradient,) * len(outputs)
+    seeds = []
+    for output, cotangent in zip(outputs, given, strict=True):
+        cotangent = np.ones_like(output.data) if cotangent is True else cotangent
+        seeds.append((output, first_cotangent(output, cotangent, "gradient").detach()))
+    with within(everything=True, recording=True, anomaly=False):
+        walk = list(reverse_pass(seeds, create_graph=True))
+    ends = [t for _, g, parts in walk for t in (g, *parts) if t is not None]
+    first = [seed for _, seed in seeds]
+    read = Reader(names).read([*outputs, *ends], [*inputs, *first])
+    return Graph(*_Nodes(read, inputs, outputs).both(walk, first))
+
+
+class _Nodes:
+    """The nodes of a graph in the making: equations in order, each behind the leaves it uses."""
+
+    def __init__(self, read: Reading, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+        self.read = read
+        self.inputs = {read.variables[t.number] for t in inputs}
+        self.outputs = {read.variables[t.number] for t in outputs}
+        self.nodes: list[Node] = []
+        self.ids: dict[Variable, int] = {}
+        self.last = max(t.number for t in outputs)  # of the forward pass
+        self.walked: dict[Variable, tuple[Tensor, Sequence[Tensor | None]]] = {}
+        self.cotangent_of: dict[Variable, int] = {}
+        self.backward = False
+
+    def forward(self) -> tuple[Node, ...]:
+        """Build the nodes of the forward pass."""
+        for equation in self.read.equations:
+            if self._number(equation.output) <= self.last:
+                self._add(equation)
+        for output in self.outputs:  # of a function that returns what it was given
+            self._leaf(output, "")
+        return tuple(self.nodes)
+
+    def both(
+        self,
+        walk: Sequence[tuple[Tensor, Tensor, Parts]],
+        seeds: Sequence[Tensor],
+    ) -> tuple[tuple[Node, ...], bool, tuple[Node, ...]]:
+        """Build the forward nodes with their gradients, and behind them those of the rules."""
+        self.walked = {self.read.variables[t.number]: (g, parts) for t, g, parts in walk}
+        forward = self.forward()
+        self.backward = True
+        for tensor, g, _ in walk:
+            of, cotangent = self.ids[self.read.variables[tensor.number]], self._variable(g)
+            if cotangent not in self.ids:
+                self.cotangent_of.setdefault(cotangent, of)
+        for seed in seeds:
+            self._leaf(self._variable(seed), "")
+        for equation in self.read.equations:
+            if self._number(equation.output) > self.last:
+                self._add(equation)
+        return forward, True, tuple(self.nodes)
+
+    def _variable(self, tensor: Tensor) -> Variable:
+        return self.read.variables[tensor.number]
+
+    def _number(self, x: Variable) -> int:
+        return self.read.tensors[x].number
+
+    def _add(self, equation: Equation) -> None:
+        x = equation.output
+        inputs = tuple([self._leaf(operand, x.scope) for operand in equation.inputs])
+        self._node(x, "output" if x in self.outputs else "result", x.scope, equation, inputs)
+
+    def _leaf(self, x: Any, scope: str) -> int:
+        """Return the id of an operand: of a leaf that is new, after adding it."""
+        if not isinstance(x, Variable):  # a number
+            number = Variable((), np.dtype(np.float64), weak=True)
+            self.read.values[number] = x.now if isinstance(x, Size) else x
+            return self._node(number, "constant", scope)
+        if x in self.ids:
+            return self.ids[x]
+        kind = "constant"
+        if x in self.inputs or (isinstance(x, Captured) and x.tensor.requires_grad):
+            kind = "parameter" if isinstance(x, Captured) or x.name in LEARNED else "input"
+        return self._node(x, kind, x.scope)
+
+    def _node(
+        self,
+        x: Variable,
+        kind: str,
+        scope: str,
+        equation: Equation | None = None,
+        inputs: tuple[int, ...] = (),
+    ) -> int:
+        name, of = x.label, self.cotangent_of.get(x)
         if of is not None:
-            kind = "input" if tensor is first else "result"
-            if nodes[of].op is None:
-                kind = "output"
-        scope = nodes[of].scope if of is not None else node.scope
-        joined.append(replace(node, kind=kind, scope=scope, backward=True, cotangent_of=of))
-    return Graph(tuple(joined), True)
-
-
-class _Within(Setting):
-    """Record, and in this scope, whatever mode the caller is in."""
-
-    def __init__(self, scope: Scope | None) -> None:
-        self.scope = scope
-
-    def changes(self, mode: Mode) -> dict[str, Any]:
-        return {"recording": True, "scope": self.scope, "anomaly": False}
-
-
-class _ScopePaths:
-    """The path of each scope; a second entering of the same path gets a number of its own."""
-
-    def __init__(self) -> None:
-        self.paths: dict[Scope | None, str] = {None: ""}
-        self.taken: set[str] = set()
-
-    def __getitem__(self, scope: Scope | None) -> str:
-        if scope not in self.paths:
-            assert scope is not None
-            parent = self[scope.parent]
-            first = path = f"{parent}/{scope.name}" if parent else scope.name
-            number = 1
-            while path in self.taken:
-                number += 1
-                path = f"{first}_{number}"
-            self.taken.add(path)
-            self.paths[scope] = path
-        return self.paths[scope]
+            value_of = self.nodes[of]
+            name = name or label_of_cotangent(value_of, self.nodes)
+            scope = value_of.scope
+            kind = "input" if equation is None else "result"
+            kind = "output" if value_of.op is None else kind
+        g, parts = self.walked.get(x, (None, ()))
+        whole = [*parts, *[None] * (len(inputs) - len(parts))] if self.walked else []
+        value = self.read.values[x]
+        node = Node(
+            len(self.nodes), kind, name, scope,
+            value if isinstance(value, np.ndarray) else np.asarray(value * 1.0),
+            equation, inputs,
+            grad=None if g is None else np.array(g.data),
+            parts=tuple([None if part is None else part.data for part in whole]),
+            backward=self.backward, cotangent_of=of,
+        )  # fmt: skip
+        self.nodes.append(node)
+        self.ids[x] = node.id
+        return node.id

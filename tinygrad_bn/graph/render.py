@@ -1,4 +1,4 @@
-"""From DOT to a picture in a file, by whichever Graphviz engine is there."""
+"""Pictures from DOT source, drawn by the Graphviz engine that is installed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .centring import centred
 
 FORMATS = ("svg", "png", "pdf")
 
-# Not in ours: drawing again and again there has been seen to end in a crash of the interpreter,
-# and its font library writes warnings to the terminal.
+# pygraphviz runs in a separate process: when it draws repeatedly in one process, the interpreter
+# can crash, and its font library writes warnings to the terminal.
 IN_ITS_OWN_PROCESS = """
 import sys
 import pygraphviz
@@ -25,14 +25,14 @@ sys.stdout.buffer.write(drawing.draw(format=sys.argv[1]))
 
 
 def rendered(source: str, format: str) -> bytes:
-    """Lay out and draw DOT source: with the ``dot`` program, else with pygraphviz's own engine."""
+    """Lay out and draw DOT source, with the ``dot`` program or else with pygraphviz."""
     image = _drawn(source, format)
     return centred(image.decode()).encode() if format == "svg" else image
 
 
 def _drawn(source: str, format: str) -> bytes:
     if shutil.which("dot"):
-        import graphviz  # loads on use: it takes a third of the time that importing all this does
+        import graphviz  # imported on use: it takes a third of the import time of this package
 
         try:
             drawn: bytes = graphviz.Source(source).pipe(format=format, quiet=True)
@@ -55,7 +55,7 @@ def _drawn(source: str, format: str) -> bytes:
 
 
 def save(source: str, path: Path) -> Path:
-    """Write DOT source, or a picture of it, in the format that the path's ending names."""
+    """Write DOT source, or a picture of it, in the format given by the suffix of the path."""
     ending = path.suffix.lower().removeprefix(".")
     if ending not in (*FORMATS, "dot"):
         raise ValueError(f"{path.name!r} must end in .dot, .svg, .png, .pdf, .html or .json")

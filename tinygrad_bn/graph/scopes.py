@@ -1,4 +1,8 @@
-"""Which part of a graph to draw: scopes drawn as one box, the neighbourhood of a node."""
+"""Selection of the part of a graph to draw.
+
+A scope can be drawn as one box, which replaces its nodes. A drawing can be limited to the nodes
+near one node.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from .data import Node
 
 
 def enclosing(path: str) -> list[str]:
-    """List a scope and those around it, the outermost first.
+    """List a scope and all scopes that contain it, the outermost first.
 
     >>> enclosing("net/layer1/batch_norm")
     ['net', 'net/layer1', 'net/layer1/batch_norm']
@@ -18,12 +22,16 @@ def enclosing(path: str) -> list[str]:
 
 
 def all_scopes(nodes: Iterable[Node]) -> list[str]:
-    """List every scope of the nodes, also those that hold only scopes."""
+    """List every scope of the nodes, including scopes that contain only other scopes."""
     return list(dict.fromkeys(path for node in nodes for path in enclosing(node.scope)))
 
 
 def to_collapse(nodes: Sequence[Node], collapse: int | Collection[str]) -> set[str]:
-    """Turn a depth or a collection of scopes into the set of scopes that are drawn as a box."""
+    """Return the set of scopes that are drawn as a box.
+
+    `collapse` is one scope, a collection of scopes, or a depth: every scope inside exactly that
+    many others is then drawn as a box. Raises ValueError for a scope that no node has.
+    """
     there = all_scopes(nodes)
     if isinstance(collapse, int):
         return {path for path in there if path.count("/") == collapse}
@@ -35,10 +43,11 @@ def to_collapse(nodes: Sequence[Node], collapse: int | Collection[str]) -> set[s
 
 
 def boxes(nodes: Sequence[Node], collapsed: Collection[str]) -> dict[int, str]:
-    """Give the scope as whose box a node is drawn, for those nodes that are not drawn themselves.
+    """Map the id of each node that is drawn as part of a box to the scope of that box.
 
-    The output stays visible, and so do data that come in; a parameter or a number goes where it is
-    used, if that is one box only.
+    An operation belongs to the box of its outermost collapsed scope. A parameter or a number
+    belongs to a box if all of its uses are in that box. Input data belong to no box. The output may
+    belong to a box; it is then drawn beside the box, too.
     """
     hidden: dict[int, str] = {}
     users: dict[int, set[str | None]] = {}
@@ -58,14 +67,17 @@ def boxes(nodes: Sequence[Node], collapsed: Collection[str]) -> dict[int, str]:
 
 
 def belongs_inside(node: Node) -> bool:
-    """Tell a leaf that is part of an operation's doing from data that come in."""
+    """Return whether a leaf is drawn inside the scope that uses it, unlike input data.
+
+    This is so for a parameter, for a single number, and for a constant without a name.
+    """
     return node.kind == "parameter" or (
         node.kind == "constant" and (node.value.size == 1 or node.name is None)
     )
 
 
 def neighbourhood(nodes: Sequence[Node], center: Node, radius: int) -> list[Node]:
-    """Keep the nodes that are up to `radius` operations away from the center, either way."""
+    """Return the nodes at most `radius` operations away from `center`, in both directions."""
     beside: dict[int, set[int]] = {node.id: set(node.inputs) for node in nodes}
     for node in nodes:
         for i in node.inputs:

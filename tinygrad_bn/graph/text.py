@@ -1,4 +1,4 @@
-"""The graph as text: a table with a line for each node, and numbers kept short."""
+"""The graph as text: a table with one line for each node, and arrays in short form."""
 
 from __future__ import annotations
 
@@ -7,43 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..writing import aligned, number, numbers, shape
 from .data import Node
-
-BROADCASTING = {"add", "sub", "mul", "div", "pow", "maximum", "minimum", "where", "broadcast_to"}
-
-
-def number(value: float, digits: int = 4) -> str:
-    """Write a number with that many digits, and no zeros that say nothing."""
-    return f"{value:.{digits}g}"
-
-
-def numbers(array: npt.NDArray[Any], width: int = 40, digits: int = 4) -> str:
-    """Write an array on a line: its values if they fit, otherwise what they are like."""
-    flat = np.asarray(array).ravel()
-    if flat.size == 0:
-        return "empty"
-    for fewer in range(digits, 2, -1) if flat.size * 2 - 1 <= width else ():
-        line = ", ".join(number(float(value), fewer) for value in flat)
-        if len(line) <= width:
-            return line
-    if (flat == flat[0]).all():
-        return f"all {number(float(flat[0]), digits)}"
-    low, high = number(float(flat.min()), 3), number(float(flat.max()), 3)
-    with np.errstate(invalid="ignore", over="ignore"):
-        mean, std = (number(float(f(flat, dtype=np.float64)), 3) for f in (np.mean, np.std))
-    full = f"{low} to {high}, mean {mean}, std {std}"
-    return full if len(full) <= width else f"{low} to {high}"
-
-
-def shape(dims: tuple[int, ...]) -> str:
-    """Write a shape as Python does."""
-    return str(dims)
 
 
 def call(node: Node, nodes: Sequence[Node]) -> str:
-    """Write the operation of a node as a call, or say what kind of leaf it is."""
+    """Write the operation of a node as a call; for a leaf, return its kind."""
     if node.op is None:
         return node.kind
     params = [
@@ -55,7 +25,7 @@ def call(node: Node, nodes: Sequence[Node]) -> str:
 
 
 def label(node: Node) -> str:
-    """Give the name of a node, the number that a constant is, or else its id."""
+    """Return the name of a node; without a name, the number of a scalar constant or the id."""
     if node.name is not None:
         return node.name
     if node.kind == "constant" and node.value.size == 1:
@@ -95,18 +65,8 @@ def table(nodes: Sequence[Node], has_gradients: bool, width: int = 100) -> str:
     return aligned([head, *rows])
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Set rows in columns."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [cell.ljust(w) for cell, w in zip(row, widths, strict=True)]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
-
-
 def expression(node: Node, nodes: Sequence[Node]) -> str:
-    """Give the name of a node, or for a nameless result the short formula that it is."""
+    """Return the name of a node; without a name, its formula if that is short, or its label."""
     if node.name is None and node.formula:
         formula = filled_in(node.formula, operands(node, nodes))
         if len(formula) <= 20:
@@ -115,27 +75,28 @@ def expression(node: Node, nodes: Sequence[Node]) -> str:
 
 
 def cotangent(node: Node, nodes: Sequence[Node]) -> str:
-    """Name the cotangent of a node: ``dx_hat``, ``d(var + eps)``."""
+    """Return the name of the cotangent of a node: ``dx_hat``, ``d(var + eps)``."""
     of = expression(node, nodes)
     return f"d{of}" if node.name or of.startswith("(") else f"d({of})"
 
 
 def operands(node: Node, nodes: Sequence[Node]) -> list[str]:
-    """Give the labels of the inputs of a node."""
+    """Return the labels of the inputs of a node."""
     return [label(nodes[i]) for i in node.inputs]
 
 
 def backward_rule(node: Node, position: int, nodes: Sequence[Node]) -> str:
-    """Write the rule for one input with the names in it, and a sum where broadcasting is undone."""
+    """Write the rule for one input with its names, and with Σ where broadcasting is undone."""
     names = [expression(nodes[i], nodes) for i in node.inputs]
     rule = filled_in(node.rule[position], names, cotangent(node, nodes))
     source = nodes[node.inputs[position]]
-    repeated = source.shape != node.shape and node.op in BROADCASTING
+    primitive = node.primitive
+    repeated = source.shape != node.shape and primitive is not None and primitive.elementwise
     return f"Σ {rule}" if repeated else rule
 
 
 def filled_in(formula: str, operands: Sequence[str], g: str = "g") -> str:
-    """Put the operands in the place of a and b in a formula or rule, the cotangent in that of g."""
+    """Replace a and b in a formula or rule by the operands, and g by the cotangent."""
     names = {**dict(zip("ab", operands, strict=False)), "g": g}
     filled = re.sub(r"\b[abg]\b", lambda letter: names.get(letter[0], letter[0]), formula)
     return re.sub(r"\^\((\d+)-1\)", lambda n: "" if n[1] == "2" else f"^{int(n[1]) - 1}", filled)

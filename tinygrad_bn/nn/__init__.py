@@ -1,4 +1,4 @@
-"""Networks: layers, losses and initial values, on the engine's primitives."""
+"""Layers, losses and initial values of networks, composed of the engine's primitives."""
 
 from . import init, windows
 from .conv import AvgPool2d, Conv2d, MaxPool2d

@@ -1,4 +1,4 @@
-"""Conv2d and the poolings, composed of the windows of an image (windows.py)."""
+"""Conv2d, MaxPool2d and AvgPool2d, computed from the windows of images (windows.py)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from .windows import Pair, places, windows
 
 
 class Conv2d(Module):
-    """Slide a kernel over images: y[n, o] = b[o] + sum over c of W[o, c] * x[n, c].
+    """Convolve images with kernels: y[n, o] = b[o] + sum over c of W[o, c] * x[n, c].
 
-    Here * is the cross-correlation, as everywhere in the field. `x` has shape
-    (N, in_channels, H, W). `weight` has shape (out_channels, in_channels / groups, kh, kw) and
-    `bias` (out_channels,); both start uniform over 1/sqrt(fan_in) to either side of 0. The result
-    has shape (N, out_channels, H', W') with H' = (H + 2 padding - kh) // stride + 1.
+    As in other libraries, * is the cross-correlation. `x` has shape (N, in_channels, H, W).
+    `weight` has shape (out_channels, in_channels / groups, kh, kw) and `bias` (out_channels,).
+    Both are initialized uniformly over [-1/sqrt(fan_in), 1/sqrt(fan_in)). The result has shape
+    (N, out_channels, H', W') with H' = (H + 2 padding - kh) // stride + 1.
 
-    With `groups`, channels and kernels fall into that many groups that do not see each other.
-    `kernel_size`, `stride` and `padding` (zeros) are an integer or a pair.
+    `groups` divides the channels and the kernels into that many groups. An output channel depends
+    only on the input channels of its own group. `kernel_size`, `stride` and `padding` are each an
+    integer or a pair of integers. The padding consists of zeros.
 
-    Raises ValueError for sizes that do not fit each other, and for images smaller than the kernel.
+    Raises ValueError for inconsistent sizes, and for padded images smaller than the kernel.
 
     >>> import numpy as np, tinygrad_bn as tg
     >>> layer = tg.nn.Conv2d(3, 8, kernel_size=3, padding=1, generator=0)
@@ -60,7 +61,7 @@ class Conv2d(Module):
         self.weight, self.bias = weight_and_bias(shape, bias, generator, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Multiply the windows of all images by the kernels: one matrix product for each group."""
+        """Multiply the windows of all images by the kernels, one matrix product for each group."""
         x = as_tensor(x)
         if x.ndim != 4 or x.shape[1] != self.in_channels:
             raise ValueError(
@@ -86,7 +87,7 @@ class Conv2d(Module):
 
 
 class _Pool2d(Module):
-    """What the two poolings share: the windows, one channel at a time."""
+    """Base class of MaxPool2d and AvgPool2d, whose windows each cover one channel."""
 
     fill: float
 
@@ -118,11 +119,13 @@ class _Pool2d(Module):
 
 
 class MaxPool2d(_Pool2d):
-    """Take the largest value of each window; `stride` None means windows side by side.
+    """Compute the maximum of each window.
 
-    Images of shape (N, C, H, W); sizes as in Conv2d. Padding never wins. Where several values of
-    a window are the largest, the gradient is shared equally among them, as for every maximum here
-    (PyTorch's pooling gives it to the first).
+    The images have shape (N, C, H, W). The sizes are as in Conv2d; with `stride` None, the stride
+    is the kernel size, so that the windows do not overlap. The padding is -inf, so it is never
+    larger than a value of the image. If several values of a window are the maximum, the gradient
+    is divided equally among them, as for every maximum in this package. (The pooling of PyTorch
+    assigns the whole gradient to the first.)
 
     >>> import tinygrad_bn as tg
     >>> tg.nn.MaxPool2d(2)([[[[1.0, 2.0], [4.0, 3.0]]]])
@@ -137,7 +140,9 @@ class MaxPool2d(_Pool2d):
 
 
 class AvgPool2d(_Pool2d):
-    """Average each window, with the zeros of the padding counted in; otherwise as MaxPool2d.
+    """Compute the mean of each window, which includes the zeros of the padding.
+
+    The shapes and arguments are those of MaxPool2d.
 
     >>> import tinygrad_bn as tg
     >>> tg.nn.AvgPool2d(2)([[[[1.0, 2.0], [4.0, 3.0]]]])
@@ -163,7 +168,7 @@ def cut_windows(x: Tensor, kernel: Pair, stride: Pair, padding: Pair, fill: floa
 
 
 def pair(name: str, value: int | Pair, least: int) -> Pair:
-    """Give an integer, or a pair of them, as a pair."""
+    """Return `value` as a pair of integers; one integer stands for two equal ones."""
     two = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(two) != 2 or not all(isinstance(n, int | np.integer) and n >= least for n in two):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Taking batch normalization out again: for inference it is part of the layer before it."""
+"""Folding of batch normalization into the layer before it, for inference."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ M = TypeVar("M", bound=Module)
 def fold_batch_norm(model: M) -> M:
     """Make a copy for inference in which BatchNorm layers are folded into the layers before them.
 
-    Inference is y = scale x + shift for each feature (``BatchNorm.affine``). Directly after a
-    Linear or Conv2d in a Sequential, anywhere in the model, that becomes part of its weights:
+    In inference, a BatchNorm computes y = scale x + shift for each feature
+    (``BatchNorm.affine``). If the BatchNorm directly follows a Linear or Conv2d in a Sequential,
+    anywhere in the model, this map becomes part of the weights of that layer:
 
         W' = scale W,    b' = scale b + shift
 
-    The copy is in eval mode and equals the model in eval mode up to rounding; the model stays as
-    it is. A BatchNorm that follows anything else, stands outside of a Sequential, or has features
-    that are not those of the layer before it (as with ``axis=0`` after Conv2d) stays. The input of
-    a Linear before a BatchNorm is taken to have two axes. Source: source 1.
+    The copy is in eval mode. Its outputs equal those of the model in eval mode up to rounding. The
+    model is not changed. A BatchNorm is not folded if it follows another kind of layer, is outside
+    of a Sequential, or has other features than the layer before it (as with ``axis=0`` after
+    Conv2d). The input of a Linear before a BatchNorm is assumed to have two axes. Source:
+    source 1.
 
     >>> import tinygrad_bn as tg
     >>> model = tg.nn.Sequential(tg.nn.Linear(4, 3), tg.nn.BatchNorm(3), tg.nn.ReLU())
@@ -66,7 +68,10 @@ def _fits(layer: Any, norm: BatchNorm) -> bool:
 
 
 def _with_affine(layer: Any, scale: Array, shift: Array) -> Any:
-    """Copy a Linear or Conv2d with an affine map put after it; the layer may be used elsewhere."""
+    """Return a copy of a Linear or Conv2d, composed with an affine map of its outputs.
+
+    The layer itself does not change, since other parts of the model may use it.
+    """
     new = deepcopy(layer)
     weight = layer.weight.data
     bias = shift if layer.bias is None else scale * layer.bias.data + shift

@@ -1,8 +1,8 @@
 """Initial values of parameters, from a generator that can be seeded.
 
 Each function replaces the value of a tensor and returns the tensor. `generator` is a
-``numpy.random.Generator``, a seed, or None for numbers that differ every time. Names, arguments
-and distributions are PyTorch's.
+``numpy.random.Generator``, a seed, or None for numbers that differ every time. The names,
+arguments and distributions are those of PyTorch.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def kaiming_normal_(
 ) -> Tensor:
     """Draw from N(0, std^2) with std = gain / sqrt(fan) (He et al. 2015).
 
-    `mode` is "fan_in" or "fan_out"; `a` the negative slope of a leaky ReLU (see
+    `mode` is "fan_in" or "fan_out". `a` is the negative slope of a leaky ReLU (see
     ``calculate_gain``).
     """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
@@ -81,18 +81,19 @@ def kaiming_uniform_(
 ) -> Tensor:
     """Draw uniformly, with the standard deviation of ``kaiming_normal_``.
 
-    With a = sqrt(5) this is the uniform distribution over 1/sqrt(fan_in) to either side of 0,
-    from which Linear and Conv2d start.
+    With a = sqrt(5) this is the uniform distribution over [-1/sqrt(fan_in), 1/sqrt(fan_in)), the
+    initial distribution of Linear and Conv2d.
     """
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator=generator)
 
 
 def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
-    """Give the factor by which a nonlinearity wants its weights larger.
+    """Return the factor by which the weights before a nonlinearity are scaled.
 
-    1 for "linear" and "sigmoid", 5/3 for "tanh", sqrt(2) for "relu", and
-    sqrt(2 / (1 + param^2)) for "leaky_relu" of negative slope `param`.
+    The factor is 1 for "linear" and "sigmoid", 5/3 for "tanh", sqrt(2) for "relu", and
+    sqrt(2 / (1 + param^2)) for "leaky_relu" with negative slope `param`. Raises ValueError for
+    another name.
 
     >>> calculate_gain("tanh")
     1.6666666666666667
@@ -106,7 +107,7 @@ def calculate_gain(nonlinearity: str, param: float = 0.01) -> float:
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
-    """Count the inputs and the outputs of a weight: (out, in) or (out, in, *kernel)."""
+    """Return fan_in and fan_out of a weight of shape (out, in) or (out, in, *kernel)."""
     if tensor.ndim < 2:
         raise ValueError(f"a weight has at least two axes; this one has shape {tensor.shape}")
     out_features, in_features, *kernel = tensor.shape

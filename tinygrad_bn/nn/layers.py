@@ -1,6 +1,7 @@
-"""The layers that need no window: Linear, Flatten, Dropout, LayerNorm and the activations.
+"""Layers without windows: Linear, Flatten, Dropout, LayerNorm and the activations.
 
-Names, shapes, defaults and starting distributions are PyTorch's, so numbers can be carried over.
+The names, shapes, defaults and initial distributions are those of PyTorch, so that values can be
+copied from one library to the other.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..batch_norm import layer_norm
+from ..recording import MODE
+from ..sizes import now
 from ..tensor import Tensor, TensorLike, as_tensor
 from .init import Seed, fans, kaiming_uniform_, uniform_
 from .module import Module, Parameter
@@ -19,8 +22,8 @@ from .module import Module, Parameter
 class Linear(Module):
     """Compute y = x W^T + b, with `weight` W of shape (out, in) and `bias` b of shape (out,).
 
-    Both start uniform over 1/sqrt(in) to either side of 0. `x` has shape (..., in); ValueError
-    otherwise.
+    Both are initialized uniformly over [-1/sqrt(in), 1/sqrt(in)). `x` has shape (..., in); for
+    another shape, ValueError is raised.
 
     >>> import tinygrad_bn as tg
     >>> layer = tg.nn.Linear(3, 2, generator=0)
@@ -43,7 +46,7 @@ class Linear(Module):
         self.weight, self.bias = weight_and_bias(shape, bias, generator, dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Multiply by the weight, and add the bias."""
+        """Multiply `x` by the transposed weight, and add the bias."""
         x = as_tensor(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ValueError(
@@ -72,7 +75,7 @@ class Flatten(Module):
         self.start_dim, self.end_dim = start_dim, end_dim
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Reshape."""
+        """Reshape `x`."""
         x = as_tensor(x)
         start, end = (d + x.ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= start <= end < x.ndim:
@@ -89,9 +92,11 @@ class Flatten(Module):
 
 
 class Dropout(Module):
-    """In training, put each value to 0 with probability `p`, and divide the others by 1 - p.
+    """Set each value to 0 with probability `p` in training, and divide the others by 1 - p.
 
-    In inference it does nothing. `generator` makes the choices repeatable.
+    In inference the layer returns its input unchanged. With a seed or a generator as `generator`,
+    the random choices are repeatable. In a traced program the mask (true where a value is kept) is
+    a separate input.
 
     >>> import tinygrad_bn as tg
     >>> tg.nn.Dropout(0.5).eval()([1.0, 2.0])
@@ -105,13 +110,18 @@ class Dropout(Module):
         self.generator = np.random.default_rng(generator)
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Multiply by a random mask."""
+        """Multiply `x` by a random mask."""
         x = as_tensor(x)
         if not self.training or self.p == 0:
             return x
-        kept = self.generator.random(x.shape) >= self.p
+        trace = MODE.get().trace
+        if trace is not None:
+            mask = trace.input(np.ones(now(x.shape), bool), "mask", x.shape)
+        else:
+            mask = x.constant(self.generator.random(x.shape) >= self.p)
+            mask.name = "mask"
         scale = 0.0 if self.p == 1 else 1 / (1 - self.p)
-        dropped: Tensor = x * Tensor(kept * scale, name="mask", dtype=x.dtype)
+        dropped: Tensor = x * (mask.astype(x.dtype) * scale)
         return dropped
 
     def extra_repr(self) -> str:  # noqa: D102
@@ -119,11 +129,12 @@ class Dropout(Module):
 
 
 class LayerNorm(Module):
-    """Normalize each example over its own last axes (see ``tg.layer_norm``).
+    """Normalize each example over its last axes (see ``tg.layer_norm``).
 
-    `normalized_shape` is the shape of those axes, or a number for the last one. `weight` starts at
-    1, `bias` at 0. Nothing depends on the batch, so training and inference are the same. Source:
-    Ba, Kiros and Hinton, 2016, arXiv:1607.06450.
+    `normalized_shape` is the shape of those axes, or an integer for the last axis alone. `weight`
+    is initialized to 1 and `bias` to 0. The result does not depend on the other examples of the
+    batch, so training and inference are the same. Source: Ba, Kiros and Hinton, 2016,
+    arXiv:1607.06450.
 
     >>> import tinygrad_bn as tg
     >>> tg.nn.LayerNorm(2, eps=0.0)([[1.0, 3.0], [10.0, 30.0]]).data
@@ -150,7 +161,7 @@ class LayerNorm(Module):
             self.bias = Parameter(np.zeros(self.normalized_shape), name="bias", dtype=dtype)
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Normalize."""
+        """Normalize `x` over its last axes."""
         x = as_tensor(x)
         axes = tuple(range(-len(self.normalized_shape), 0))
         if x.shape[-len(axes) :] != self.normalized_shape:
@@ -205,7 +216,7 @@ class LeakyReLU(Module):
 
 
 def at_least_one(**sizes: int) -> None:
-    """Check sizes: each an integer of at least 1."""
+    """Raise ValueError unless every size is an integer of at least 1."""
     for name, size in sizes.items():
         if not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"{name} must be an integer of at least 1, not {size!r}")
@@ -214,7 +225,7 @@ def at_least_one(**sizes: int) -> None:
 def weight_and_bias(
     shape: tuple[int, ...], bias: bool, generator: Seed, dtype: npt.DTypeLike | None
 ) -> tuple[Parameter, Parameter | None]:
-    """Make the parameters of a Linear or Conv2d as PyTorch starts them."""
+    """Make the parameters of a Linear or Conv2d, with the initial distribution of PyTorch."""
     generator = np.random.default_rng(generator)
     weight = Parameter(np.zeros(shape), name="weight", dtype=dtype)
     kaiming_uniform_(weight, a=math.sqrt(5), generator=generator)

@@ -1,13 +1,15 @@
-"""Parameter, Module and Sequential: a network as an object that owns its numbers.
+"""Parameter, Buffer, Module and Sequential: networks as objects that contain their parameters.
 
-A Module is an ordinary object: what its attributes hold (also in lists, tuples and dictionaries)
-is found when it is asked for, so nothing has to be registered. It knows the Tensor, and nothing of
-single layers.
+A Module is an ordinary Python object. Its methods search its attributes for tensors and modules,
+also inside lists, tuples and dictionaries, so a subclass does not register them. This file uses
+Tensor, and no particular layer.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -25,9 +27,9 @@ M = TypeVar("M", bound="Module")
 
 
 class Parameter(Tensor):
-    """A Tensor that is learned: it needs a gradient, and a Module finds it among its attributes.
+    """A Tensor that is learned: it requires a gradient, and belongs to the state of its Module.
 
-    What is computed from it is a plain Tensor.
+    Results that are computed from a Parameter are plain Tensors.
 
     >>> import tinygrad_bn as tg
     >>> w = tg.nn.Parameter([1.0, 2.0])
@@ -49,17 +51,26 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """A Tensor that belongs to a Module's state and is not learned, such as a running mean."""
+    """A Tensor that belongs to the state of a Module but is not learned, such as a running mean."""
 
     __slots__ = ()
 
+    def update(self, value: Any) -> None:
+        """Replace the value; in a trace, record it among the updates of the program."""
+        trace = MODE.get().trace
+        if trace is None:
+            self.data = value
+        else:
+            trace.update(self, value)
+
 
 class Module:
-    """A part of a network: define ``forward``, and keep parameters and other modules in attributes.
+    """Base class of the parts of a network.
 
-    Calling a module runs ``forward`` inside a scope named `label` (by default the class's name),
-    so that graphs fold by layer, and its parameters are drawn in the frame of the layer that uses
-    them. There is no ``__init__`` that a subclass would have to call.
+    A subclass defines ``forward`` and stores its parameters and other modules in attributes. It
+    does not have to call ``__init__`` of this class. Calling a module runs ``forward`` inside a
+    scope named `label` (by default the name of the class). Graphs can therefore be folded by
+    layer, and parameters are drawn in the frame of the layer that uses them.
 
     Examples
     --------
@@ -80,27 +91,27 @@ class Module:
     label: str | None = None
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """Compute the output: what a subclass defines."""
+        """Compute the output. Every subclass defines this method."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(self, ...)")
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Run ``forward`` inside this module's scope."""
-        with scope(self.label or type(self).__name__):
-            here = MODE.get().scope
-            for value in vars(self).values():
-                if isinstance(value, Parameter):
-                    value.made_in = here
+        with scope(self.label or type(self).__name__, holder=weakref.ref(self)):
             return self.forward(*inputs, **named)
 
-    # What it holds
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.forward)
+
+    # Contents
 
     def members(self) -> Iterator[tuple[str, Any]]:
-        """Yield the tensors and modules of the attributes by name, those in containers too."""
+        """Yield each tensor and module in the attributes (or containers in them) with its name."""
         for name, value in vars(self).items():
             yield from _inside(name, value)
 
     def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """Yield this module under the name ``""`` and all those inside by path, each once."""
+        """Yield this module with the path ``""``, and each module inside it with its path, once."""
         seen: set[int] = set()
 
         def walk(path: str, module: Module) -> Iterator[tuple[str, Module]]:
@@ -115,23 +126,27 @@ class Module:
         return walk("", self)
 
     def modules(self) -> Iterator[Module]:
-        """Yield this module and all those inside, each once."""
+        """Yield this module and each module inside it, once."""
         return (module for _, module in self.named_modules())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
-        """Yield the learned tensors by path, as in ``"0.weight"``; a shared one once."""
+        """Yield each parameter with its path, such as ``"0.weight"``; a shared one once."""
         return self._named(Parameter)
 
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield each parameter and buffer with its path, once."""
+        return self._named((Parameter, Buffer))
+
     def parameters(self) -> Iterator[Parameter]:
-        """Yield the learned tensors, each once."""
+        """Yield each parameter once."""
         return (parameter for _, parameter in self.named_parameters())
 
     def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
-        """Yield the tensors of the state that are not learned, by path."""
+        """Yield each buffer with its path, once."""
         return self._named(Buffer)
 
     def buffers(self) -> Iterator[Buffer]:
-        """Yield the tensors of the state that are not learned."""
+        """Yield each buffer once."""
         return (buffer for _, buffer in self.named_buffers())
 
     def _named(self, kind: type[T] | tuple[type[T], ...]) -> Iterator[tuple[str, T]]:
@@ -145,34 +160,34 @@ class Module:
     # Training
 
     def train(self: M, mode: bool = True) -> M:
-        """Switch this module and all inside to training (or, with False, to inference)."""
+        """Switch this module and every module inside it to training (with False, to inference)."""
         for module in self.modules():
             module.training = bool(mode)
         return self
 
     def eval(self: M) -> M:
-        """Switch this module and all inside to inference."""
+        """Switch this module and every module inside it to inference."""
         return self.train(False)
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+        """Reset the gradients of all parameters to None."""
         for parameter in self.parameters():
             parameter.zero_grad()
 
     # State
 
     def state_dict(self) -> dict[str, npt.NDArray[Any]]:
-        """Copy the values of all parameters and buffers, by path."""
-        return {name: tensor.numpy() for name, tensor in self._named((Parameter, Buffer))}
+        """Return copies of the values of all parameters and buffers, by path."""
+        return {name: tensor.numpy() for name, tensor in self.tensors()}
 
     def load_state_dict(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Replace the values of all parameters and buffers; all of them, or none.
+        """Replace the values of all parameters and buffers; if an error is raised, none of them.
 
-        Each value is converted to the dtype that is there. Raises ValueError that lists every
-        name that is missing or unexpected and every shape that differs, TypeError for values that
-        are not real numbers.
+        Each value is converted to the dtype of the tensor. Raises ValueError with a list of all
+        missing names, unexpected names and different shapes. Raises TypeError for values that are
+        not real numbers.
         """
-        own = dict(self._named((Parameter, Buffer)))
+        own = dict(self.tensors())
         problems = [f"{name!r} is missing" for name in own if name not in state]
         problems += [f"{name!r} is not in this module" for name in state if name not in own]
         problems += [
@@ -187,7 +202,10 @@ class Module:
             tensor.data = values[name]
 
     def save(self, path: str | Path) -> Path:
-        """Write the state to an ``.npz`` file, which appears whole or not at all."""
+        """Write the state to an ``.npz`` file and return its path.
+
+        If an error occurs, no incomplete file is left, and a file at this path is unchanged.
+        """
         path = _npz(path)
         file = io.BytesIO()
         np.savez(file, **self.state_dict())  # type: ignore[arg-type]
@@ -195,11 +213,12 @@ class Module:
         return path
 
     def load(self, path: str | Path) -> None:
-        """Read the state that ``save`` wrote. Nothing is unpickled, so the file cannot run code.
+        """Read a state written by ``save``. Nothing is unpickled, so the file cannot run code.
 
-        Raises ValueError for a file that is no such state, or that of another network.
+        Raises ValueError for a file that is not such a state, and for the state of another
+        network.
         """
-        import zipfile  # like numpy.load, which brings them: loading is rare, importing is not
+        import zipfile  # imported on use, as in numpy.load: few programs load a state
         import zlib
 
         path = _npz(path)
@@ -214,10 +233,10 @@ class Module:
             ) from None
         self.load_state_dict(state)
 
-    # Showing it
+    # Representation
 
     def extra_repr(self) -> str:
-        """Say with what this module was made: what a subclass may define."""
+        """Return the arguments of this module as text, for ``repr``. A subclass may override it."""
         return ""
 
     def __repr__(self) -> str:
@@ -228,10 +247,11 @@ class Module:
 
 
 class Sequential(Module):
-    """Modules one after the other: each takes the result of the one before.
+    """Apply modules in order: the input of each is the output of the one before.
 
-    Given as arguments, or as one mapping from names to modules; the names then label the scopes
-    and the state. It has a length, and can be indexed, sliced and iterated.
+    The modules are given as arguments, or as one mapping from names to modules. The names of the
+    mapping label the scopes and the entries of the state. A Sequential has a length, and can be
+    indexed, sliced and iterated.
 
     >>> import tinygrad_bn as tg
     >>> model = tg.nn.Sequential(tg.nn.Linear(4, 3, generator=0), tg.nn.Sigmoid())
@@ -257,12 +277,12 @@ class Sequential(Module):
                 raise TypeError(f"layer {name} is of type {type(layer).__name__}, not a Module")
 
     def members(self) -> Iterator[tuple[str, Any]]:
-        """Yield the layers under their own names."""
+        """Yield each layer with its own name."""
         for name, layer in self.layers.items():
             yield from _inside(name, layer)
 
     def forward(self, x: Any) -> Any:
-        """Apply the layers in their order."""
+        """Apply the layers in order."""
         for layer in self.layers.values():
             x = layer(x)
         return x

@@ -1,7 +1,7 @@
-"""BatchNorm as a layer: batch norm with what training leaves behind for inference.
+"""The layer BatchNorm: batch norm with running statistics, which are used in inference.
 
-The layer adds statistics and modes to ``tg.batch_norm``. ``population_statistics`` gathers better
-statistics after training.
+The layer adds the running statistics and the modes, training and inference, to ``tg.batch_norm``.
+``population_statistics`` computes more accurate statistics after training.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .. import primitives as P
-from ..accuracy import dtype_of_mean
 from ..arrays import normalized_axes
-from ..batch_norm import Axis, batch_norm
-from ..recording import no_grad
+from ..batch_norm import Axis, batch_norm_over
+from ..recording import MODE, no_grad
 from ..tensor import Tensor, TensorLike, as_tensor
 from .layers import at_least_one
 from .module import Buffer, Module, Parameter
@@ -34,15 +32,15 @@ class BatchStatistics(NamedTuple):
 
 
 class BatchNorm(Module):
-    """Normalize each feature over the mini-batch; in inference, with the statistics of training.
+    """Normalize each feature over the mini-batch; in inference, with the running statistics.
 
-    Training computes ``tg.batch_norm(x, gamma, beta)`` and moves the running statistics towards
-    those of the batch, by the weight `momentum`:
+    Training computes ``tg.batch_norm(x, gamma, beta)`` and updates the running statistics, in which
+    the statistics of the batch have the weight `momentum`:
 
         running = (1 - momentum) running + momentum batch
 
-    Inference (after ``eval()``) normalizes with them: one affine map for each feature, which
-    ``affine()`` gives.
+    Inference (after ``eval()``) normalizes with the running statistics. This is an affine map of
+    each feature, which ``affine()`` returns.
 
     Parameters
     ----------
@@ -50,30 +48,31 @@ class BatchNorm(Module):
         `gamma` (1 at the start), `beta` (0), `running_mean` (0) and `running_var` (1) have this
         shape. (PyTorch calls gamma `weight` and beta `bias`.)
     eps : float
-        Keeps the division finite.
+        Added to the variance, so that the division is finite.
     momentum : float or None
-        The weight of the new batch, as in PyTorch. None: the plain average over all batches.
+        The weight of the new batch, as in PyTorch. With None, the running statistics are the plain
+        average over all batches.
     affine : bool
-        Whether there are `gamma` and `beta`; otherwise they are None.
+        Whether the layer has `gamma` and `beta`; otherwise they are None.
     axis : int or tuple of ints, optional
         The axes averaged over. None: all but axis 1, for input of shape (N, C), (N, C, L),
         (N, C, H, W) or (N, C, D, H, W). With ``axis=0`` every activation is a feature of its own,
         and `num_features` is a shape such as (C, H, W).
     unbiased : bool
-        Whether `running_var` follows m/(m-1) var, as in PyTorch, or the batch's own var.
+        Whether `running_var` is updated with m/(m-1) var, as in PyTorch, or with var.
     dtype : optional
-        Of all five, num_batches_tracked with them; float64 by default.
+        The dtype of `gamma`, `beta`, `running_mean` and `running_var`; float64 by default.
 
     Raises
     ------
     ValueError
-        For input of another shape, and in training for a single value per feature, whose output
-        would be beta whatever it is.
+        For input of another shape. In training, also for a single value per feature: its output
+        would be beta for every input.
 
     Notes
     -----
-    ``momentum=0.1, unbiased=False`` is the rule of source 2 (which writes the complement, 0.9, and
-    starts its variance at 0 instead of 1). Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
+    ``momentum=0.1, unbiased=False`` is the rule of source 2, which writes the complement, 0.9, and
+    initializes its variance to 0 instead of 1. Source: Ioffe and Szegedy, 2015, arXiv:1502.03167.
 
     Examples
     --------
@@ -113,19 +112,22 @@ class BatchNorm(Module):
         self.gathered: list[BatchStatistics] | None = None
 
     def forward(self, x: TensorLike) -> Tensor:
-        """Normalize, and in training update the running statistics."""
+        """Normalize `x`; in training, also update the running statistics."""
         x = as_tensor(x)
         axes = self._axes(x)
-        if not self.training:
-            mean, var = self.running_mean, self.running_var
-            return batch_norm(x, self.gamma, self.beta, mean=mean, var=var, axis=axes, eps=self.eps)
-        batch = self._statistics(x.data, axes)
-        y = batch_norm(x, self.gamma, self.beta, axis=axes, eps=self.eps)
-        self._track(batch)
-        return y
+        mean, var = (None, None) if self.training else (self.running_mean, self.running_var)
+        if self.training and (m := math.prod([x.shape[i] for i in axes])) < 2:
+            raise ValueError(
+                f"BatchNorm needs more than one value per feature in training; x of shape "
+                f"{x.shape} has {m}: give larger batches, or call eval() for inference"
+            )
+        result = batch_norm_over(x, axes, self.gamma, self.beta, mean, var, self.eps)
+        if self.training:
+            self._track(result.mu, result.var, m)
+        return result.y
 
     def affine(self) -> tuple[Array, Array]:
-        """Give (scale, shift) with which inference is y = scale x + shift (source 1).
+        """Return (scale, shift) such that inference computes y = scale x + shift (source 1).
 
             scale = gamma / sqrt(running_var + eps),   shift = beta - scale running_mean
 
@@ -142,8 +144,8 @@ class BatchNorm(Module):
 
     def set_statistics(self, mean: Array, var: Array) -> None:
         """Replace the running statistics."""
-        self.running_mean.data = mean.astype(self.running_mean.dtype)
-        self.running_var.data = var.astype(self.running_var.dtype)
+        self.running_mean.update(mean.astype(self.running_mean.dtype))
+        self.running_var.update(var.astype(self.running_var.dtype))
 
     def extra_repr(self) -> str:  # noqa: D102
         shown = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -169,32 +171,28 @@ class BatchNorm(Module):
             )
         return axes
 
-    def _statistics(self, x: Array, axes: tuple[int, ...]) -> BatchStatistics:
-        """Compute what batch_norm computes too, but keeps in its graph only."""
-        m = math.prod(x.shape[i] for i in axes)
-        if m < 2:
-            raise ValueError(
-                f"BatchNorm needs more than one value per feature in training; x of shape "
-                f"{x.shape} has {m}: give larger batches, or call eval() for inference"
+    def _track(self, mu: Tensor, var: Tensor, m: Any) -> None:
+        """Update the running statistics; in a trace, with Tensors, so that this is recorded."""
+        with no_grad():
+            shape = self.running_mean.shape
+            values = [np.reshape(current_value(t), shape) for t in (mu, var)]
+            batch = BatchStatistics(values[0], values[1], m)
+            if self.gathered is not None:
+                self.gathered.append(batch)
+                return
+            batches = current_value(self.num_batches_tracked) + 1
+            self.num_batches_tracked.update(batches)
+            new = 1 / batches if self.momentum is None else self.momentum
+            mean, variance = map(current_value, (self.running_mean, self.running_var))
+            latest = batch.var * (m / (m - 1)) if self.unbiased else batch.var
+            self.set_statistics(
+                (1 - new) * mean + new * batch.mu, (1 - new) * variance + new * latest
             )
-        working = np.promote_types(x.dtype, np.float32)
-        mu = P.mean(x, axis=axes, keepdims=True, dtype=dtype_of_mean(x, axes))
-        x_centered = P.sub(x, mu, dtype=working)
-        var = P.mean(x_centered * x_centered, axis=axes, keepdims=False, dtype=working)
-        return BatchStatistics(mu.reshape(self.shape), var, m)
 
-    def _track(self, batch: BatchStatistics) -> None:
-        if self.gathered is not None:
-            self.gathered.append(batch)
-            return
-        batches = self.num_batches_tracked.data + 1
-        new = 1 / batches if self.momentum is None else self.momentum
-        var = batch.var * (batch.m / (batch.m - 1)) if self.unbiased else batch.var
-        self.num_batches_tracked.data = batches
-        self.set_statistics(
-            (1 - new) * self.running_mean.data + new * batch.mu,
-            (1 - new) * self.running_var.data + new * var,
-        )
+
+def current_value(tensor: Tensor) -> Any:
+    """Return the array of a Tensor; in a trace, the Tensor itself, so that its use is recorded."""
+    return tensor.data if MODE.get().trace is None else tensor
 
 
 def population_statistics(model: Module, batches: Iterable[TensorLike]) -> None:
@@ -202,11 +200,11 @@ def population_statistics(model: Module, batches: Iterable[TensorLike]) -> None:
 
         E[x] = E_B[mu_B],    Var[x] = m/(m-1) E_B[var_B]
 
-    The model runs over all mini-batches in training mode, so that every layer sees batch-normalized
-    inputs as it did in training, and nothing is learned. Batches of unequal sizes m_B weigh by
-    size: E[x] = sum m_B mu_B / sum m_B and Var[x] = sum m_B var_B / sum (m_B - 1), which are the
-    formulas above where all m_B are equal. Afterwards each part of the model is in the mode that
-    it was in.
+    The model runs over all mini-batches in training mode, so that the inputs of every layer are
+    batch-normalized as in training. The parameters do not change. Batches of unequal sizes m_B are
+    weighted by their size: E[x] = sum m_B mu_B / sum m_B and
+    Var[x] = sum m_B var_B / sum (m_B - 1). If all m_B are equal, these are the formulas above.
+    Afterwards each part of the model is in the same mode as before.
 
     Parameters
     ----------
@@ -217,8 +215,8 @@ def population_statistics(model: Module, batches: Iterable[TensorLike]) -> None:
     Raises
     ------
     ValueError
-        If there is no BatchNorm layer in the model, or one that no batch has reached; the
-        statistics then stay as they were.
+        If the model has no BatchNorm layer, or one that no batch has reached. The statistics then
+        do not change.
 
     Notes
     -----

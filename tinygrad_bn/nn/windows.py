@@ -1,17 +1,18 @@
-"""Two more rows of the table: cutting an image into windows, and adding windows up to an image.
+"""Two primitives: ``windows`` cuts images into windows, ``overlap_add`` adds windows to images.
 
-Convolution and pooling need nothing else: a convolution is a matrix product with the windows, a
-pooling their maximum or mean. Each row is the other's adjoint, so each is the other's backward
-rule, to any order.
+They are the only primitives that convolution and pooling add. A convolution is a matrix product
+with the windows, and a pooling is their maximum or mean. Each of the two primitives is the adjoint
+of the other. The backward rule of each is therefore the other, for derivatives of any order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from ..primitives import Array, Primitive, primitive
+from ..table import Array, Primitive, primitive
 
 Pair = tuple[int, int]
 
@@ -22,7 +23,7 @@ def places(size: int, kernel: int, stride: int, padding: int) -> int:
 
 
 def _views(image: Array, kernel: Pair, stride: Pair, out: Pair) -> Iterator[tuple[int, int, Array]]:
-    """For each position inside a window: the pixels that all windows have there, as a view."""
+    """Yield, for each position inside a window, a view of the pixels there in all windows."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             rows = slice(i, i + stride[0] * (out[0] - 1) + 1, stride[0])
@@ -50,6 +51,12 @@ def _windows(x: Array, kernel: Pair, stride: Pair, padding: Pair, fill: float) -
     return cut
 
 
+def _shape_of_windows(
+    x: Sequence[Any], kernel: Pair, stride: Pair, padding: Pair, fill: float
+) -> list[Any]:
+    return [x[1], *kernel, x[0], *map(places, x[2:], kernel, stride, padding)]
+
+
 def _overlap_add(x: Array, size: Pair, stride: Pair, padding: Pair) -> Array:
     channels, *kernel, n, rows, columns = x.shape
     padded = [m + 2 * p for m, p in zip(size, padding, strict=True)]
@@ -72,8 +79,8 @@ def _to_windows(g: Array, out: Array, x: Array, size: Pair, stride: Pair, paddin
 # fmt: off
 
 windows: Primitive = primitive(
-    # (n, channels, height, width) -> (channels, *kernel, n, *places); outside the image is `fill`
-    "windows", _windows, vjps=(_from_windows,),
+    # (n, channels, height, width) -> (channels, *kernel, n, *places); the padding is `fill`
+    "windows", _windows, vjps=(_from_windows,), shape=_shape_of_windows,
     math=("the windows of a", r"\operatorname{windows} a"),
     rules=(("the windows of g, added up", r"\operatorname{windows}^{T} g"),),
     example=("tg.nn.windows.windows(tg.Tensor([[[[1.0, 2.0, 3.0]]]]), kernel=(1, 2), "
@@ -83,6 +90,7 @@ windows: Primitive = primitive(
 overlap_add: Primitive = primitive(
     # (channels, *kernel, n, *places) -> (n, channels, *size)
     "overlap_add", _overlap_add, vjps=(_to_windows,),
+    shape=lambda x, size, stride, padding: (x[3], x[0], *size),
     math=("the windows a, added up", r"\operatorname{windows}^{T} a"),
     rules=(("the windows of g", r"\operatorname{windows} g"),),
     example=("tg.nn.windows.overlap_add(tg.Tensor([[[[[[1.0, 2.0]]], [[[2.0, 3.0]]]]]]), "

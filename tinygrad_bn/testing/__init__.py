@@ -1,9 +1,9 @@
-"""Tools for property tests of gradients, and a judge for anybody's own batch norm.
+"""Tools for property tests of gradients, and a check of batch norms written by users.
 
-``strategies`` draws arrays and whole batch norm cases, ``gradcheck`` holds a gradient against a
-numerical derivative, ``check_batch_norm`` judges a NumPy batch norm and names the mistake. They
-need the extra ``testing`` (hypothesis) and are loaded on use, so that the command line can name
-its options without them.
+``strategies`` draws arrays and whole batch norm cases. ``gradcheck`` compares a gradient with a
+numerical derivative. ``check_batch_norm`` checks a NumPy batch norm and names its mistake. These
+tools need the extra ``testing`` (hypothesis). They are imported on first use, so that the command
+line can list its options without hypothesis.
 """
 
 from __future__ import annotations

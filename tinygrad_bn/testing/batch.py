@@ -1,8 +1,8 @@
-"""One mini-batch, and every quantity that the formulas of batch norm name.
+"""One mini-batch, with every quantity in the formulas of batch norm.
 
-Right and wrong formulas alike are written in these words, so that a row of the catalogue is a
-line. Statistics keep the averaged axes, at length 1. NumPy alone: as in closed_form.py, nothing
-of the engine is used, but ``x``, ``gamma`` and ``beta`` may be Tensors that record.
+The correct formulas and the wrong ones of the catalogue are both written with these quantities.
+Statistics keep the averaged axes, with length 1. As in closed_form.py, only NumPy is used, and
+nothing of the engine. ``x``, ``gamma`` and ``beta`` may still be Tensors, whose use is recorded.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Batch:
-    """The inputs of a training step and of a test step, and what follows from them.
+    """The inputs of a training step and of a test step, and the quantities computed from them.
 
-    `running_mean` and `running_var` are what was held before the step, `momentum` the weight that
-    they keep in it, and `unbiased` whether they are fed with the unbiased variance.
+    `running_mean` and `running_var` are the running statistics before the step. `momentum` is the
+    weight of these old values in the update. `unbiased` is whether the running variance is updated
+    with the unbiased variance of the batch.
     """
 
     x: Array
@@ -38,83 +39,83 @@ class Batch:
     unbiased: bool = False
 
     def sum(self, values: Array) -> Array:
-        """Sum over the batch."""
+        """Compute the sum over the batch."""
         total: Array = np.sum(values, axis=self.axis, keepdims=True)
         return total
 
     def mean(self, values: Array) -> Array:
-        """Average over the batch."""
+        """Compute the mean over the batch."""
         mean: Array = np.mean(values, axis=self.axis, keepdims=True)
         return mean
 
     def spread(self, values: Any) -> Array:
-        """Give one value per feature the axes of `x`."""
+        """Reshape one value per feature, so that it broadcasts against `x`."""
         shape = tuple(1 if i in self.axis else n for i, n in enumerate(self.x.shape))
         spread: Array = np.reshape(values, shape)
         return spread
 
     def per_feature(self, values: Array) -> Array:
-        """Drop the averaged axes again: the shape of gamma."""
+        """Reshape statistics to the shape of gamma, without the averaged axes."""
         return np.reshape(values, self.features)
 
     @cached_property
     def features(self) -> tuple[int, ...]:
-        """The shape of gamma and beta."""
+        """Return the shape of gamma and beta."""
         return tuple(n for i, n in enumerate(self.x.shape) if i not in self.axis)
 
     @cached_property
     def m(self) -> int:
-        """How many values each feature has."""
+        """Return the number of values of each feature."""
         return math.prod(self.x.shape[i] for i in self.axis)
 
     @cached_property
     def g(self) -> Array:
-        """Gamma, with the axes of x."""
+        """Return gamma, reshaped to broadcast against x."""
         return self.spread(self.gamma)
 
     @cached_property
     def b(self) -> Array:
-        """Beta, with the axes of x."""
+        """Return beta, reshaped to broadcast against x."""
         return self.spread(self.beta)
 
     @cached_property
     def mu(self) -> Array:
-        """The batch mean."""
+        """Compute the batch mean."""
         return self.mean(self.x)
 
     @cached_property
     def xc(self) -> Array:
-        """The centred values, x - mu."""
+        """Compute the centred values, x - mu."""
         return self.x - self.mu
 
     @cached_property
     def var(self) -> Array:
-        """The biased batch variance."""
+        """Compute the biased batch variance."""
         return self.mean(self.xc**2)
 
     @cached_property
     def s(self) -> Array:
-        """The root of var + eps."""
+        """Compute the root of var + eps."""
         root: Array = np.sqrt(self.var + self.eps)
         return root
 
     @cached_property
     def x_hat(self) -> Array:
-        """The normalized values."""
+        """Compute the normalized values, (x - mu) / s."""
         return self.xc / self.s
 
     @cached_property
     def y(self) -> Array:
-        """The transform."""
+        """Compute the output, gamma x_hat + beta."""
         return self.g * self.x_hat + self.b
 
     def dx(self, mean: Any = 1.0, var: Any = 1.0) -> Array:
-        """Compute dx with the paths through mean and variance weighted: the right ones by 1.
+        """Compute dx, with weights `mean` and `var` for the paths through mean and variance.
 
             dx = gamma/s (dy - mean * average dy - var * x_hat * average(dy x_hat))
 
-        Formulas (a), (b) and (c) of SOURCES.md all come to this, and most mistakes in them to
-        other weights.
+        With both weights 1 this is the correct gradient, to which formulas (a), (b) and (c) of
+        SOURCES.md are equal. Most mistakes in these formulas are equal to other weights.
         """
         through_mean = mean * self.mean(self.dy)
         through_var = var * self.x_hat * self.mean(self.dy * self.x_hat)
@@ -123,22 +124,22 @@ class Batch:
 
     @property
     def new_running_mean(self) -> Array:
-        """The running mean after the step."""
+        """Compute the running mean after the step."""
         return self.blend(self.running_mean, self.mu)
 
     @property
     def new_running_var(self) -> Array:
-        """The running variance after the step."""
+        """Compute the running variance after the step."""
         correction = self.m / (self.m - 1) if self.unbiased else 1.0
         return self.blend(self.running_var, self.var * correction)
 
     def blend(self, old: Any, new: Array, keep: float | None = None) -> Array:
-        """Mix a running statistic with the batch's; `keep` is the weight of the old one."""
+        """Update a running statistic; `keep` (default: `momentum`) is the weight of the old one."""
         keep = self.momentum if keep is None else keep
         return self.per_feature(keep * self.spread(old) + (1 - keep) * new)
 
     def test(self, mean: Any = None, std: Any = None) -> Array:
-        """Normalize with the running statistics, as at test time, or with others."""
+        """Compute the output in test mode, with the running statistics or with `mean` and `std`."""
         mean = self.spread(self.running_mean) if mean is None else mean
         std = np.sqrt(self.spread(self.running_var) + self.eps) if std is None else std
         y: Array = self.g * (self.x - mean) / std + self.b
@@ -146,7 +147,7 @@ class Batch:
 
 
 def probe(ndim: int, scale: float) -> Batch:
-    """Make a plain batch without structure, of this standard deviation (about)."""
+    """Make a random batch of standard deviation about `scale`, with gamma = 1 and beta = 0."""
     rng = np.random.default_rng(1)
     shape, axis = ((7, 3), (0,)) if ndim == 2 else ((3, 2, 3, 4), (0, 2, 3))
     x = rng.standard_normal(shape) * scale

@@ -1,8 +1,8 @@
-"""Calling code that is not ours: with a time limit, silently, its exceptions told with its line.
+"""Calls of the user's code, with a time limit, without output, and with its line in errors.
 
 The limit interrupts Python code by a signal, which only the main thread of a POSIX process can
-receive; elsewhere a call is timed and judged late, when it returns. The command runs its judge in
-a process of its own, which it can end whatever happens there.
+receive. Elsewhere the time of a call is checked when it returns. The command ``tinygrad-bn check``
+calls the user's code in a separate process, which it can end at any time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ NOT_THEIRS = tuple(
 
 
 class CallError(Exception):
-    """A call of their code failed: `call` is the statement, `told` the error and their line."""
+    """A call of the user's code failed.
+
+    `call` is the statement, `told` the error with the line of the user's code.
+    """
 
     def __init__(self, call: str, error: BaseException) -> None:
         self.call = call
@@ -39,15 +42,15 @@ class CallError(Exception):
 
 
 class TimeLimitError(Exception):
-    """A call did not return within its limit, or all of them together took too long."""
+    """A call exceeded its time limit, or all calls together exceeded theirs."""
 
 
 class _Interrupt(BaseException):
-    """Raised inside their code, past any ``except Exception``."""
+    """Raised inside the user's code; ``except Exception`` does not catch it."""
 
 
 class Caller:
-    """Runs their code: `seconds_per_call` for each call, `seconds` for all of them."""
+    """Call the user's code, with limits of `seconds_per_call` for each call, `seconds` for all."""
 
     def __init__(self, seconds_per_call: float, seconds: float) -> None:
         self.seconds_per_call = seconds_per_call
@@ -56,15 +59,18 @@ class Caller:
 
     @property
     def seconds_left(self) -> float:
-        """How much of the whole time is left."""
+        """Return how many seconds remain for all calls."""
         return self.end - time.monotonic()
 
     def allow(self, seconds: float) -> None:
-        """Let there be so many seconds from now at least, to explain what was found."""
+        """Extend the limit for all calls to at least `seconds` from now, to explain a finding."""
         self.end = max(self.end, time.monotonic() + seconds)
 
     def __call__(self, call: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Call it; `call` is how to say so. Raises CallError and TimeLimitError."""
+        """Return ``function(*args)``; `call` is the statement to name in errors.
+
+        Raises CallError if the call raises an exception, TimeLimitError if it takes too long.
+        """
         if self.seconds_left <= 0:
             raise TimeLimitError(f"the {self.seconds:g} seconds for the whole check were over")
         limit = min(self.seconds_per_call, self.seconds_left)
@@ -127,7 +133,7 @@ def _interrupted_after(seconds: float) -> Iterator[None]:
 
 
 def _their_line(error: BaseException) -> str | None:
-    """Find the innermost line of the traceback that is neither ours nor NumPy's."""
+    """Find the innermost line of the traceback that is neither in this folder nor in NumPy."""
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{error.filename}:{error.lineno}: {(error.text or '').strip()}"

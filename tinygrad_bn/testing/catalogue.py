@@ -1,8 +1,8 @@
-"""The known mistakes: a table, each row with a small wrong formula that can be run.
+"""The table of known mistakes. Each row has a wrong formula, as a function that can be run.
 
-A row names what can be seen of the mistake from outside (`seen`: an output, a gradient, a running
-statistic, or an array that should not have changed) and predicts its value. Two mistakes that
-predict the same are one row: nobody could tell them apart from what the code computes.
+The field `seen` of a row names the quantity in which the mistake is visible: an output, a gradient,
+a running statistic, or an array that should not have changed. The wrong formula predicts its value.
+Two mistakes that predict the same value are one row, since no result can distinguish them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .batch import Array, Batch
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong formula: `wrong(batch)` is what an implementation with this mistake gives.
+    """A wrong formula: `wrong(batch)` is the value that an implementation with it computes.
 
-    `term` points at the formula of SOURCES.md that the mistake is in, in its notation. With
-    `ndim` the mistake exists on batches of that many axes only.
+    `term` is the formula of SOURCES.md in which the mistake is made, in the notation of that file.
+    If `ndim` is not None, the mistake exists only for batches with that many axes.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Mistake:
 
 CATALOGUE: list[Mistake] = []
 
-# The formulas of SOURCES.md that the rows point at.
+# The formulas of SOURCES.md to which the rows refer.
 MU = "mu = (1/m) sum x_i"
 VAR = "var = (1/m) sum (x_i - mu)^2"
 X_HAT = "x_hat = (x_i - mu) / sqrt(var + eps)"
@@ -49,7 +49,7 @@ RUNNING = "running = momentum * running + (1 - momentum) * batch"
 INFERENCE = (
     "y = a x + c, a = gamma / sqrt(Var[x] + eps), c = beta - gamma E[x] / sqrt(Var[x] + eps)"
 )
-PURE = ""  # no formula is wrong: y and the gradients are functions, and these are not
+PURE = ""  # no formula is wrong, but the code changes its inputs or depends on other calls
 
 
 def _seen(
@@ -66,7 +66,7 @@ def _normalized(b: Batch, var: Array) -> Array:
 
 
 def _over(b: Batch, axis: int | tuple[int, ...] | None) -> Array:
-    """Normalize over other axes than those of the batch."""
+    """Normalize over `axis` instead of the axes of the batch."""
     mu = np.mean(b.x, axis=axis, keepdims=True)
     var = np.mean((b.x - mu) ** 2, axis=axis, keepdims=True)
     y: Array = b.g * (b.x - mu) / np.sqrt(var + b.eps) + b.b
@@ -74,7 +74,7 @@ def _over(b: Batch, axis: int | tuple[int, ...] | None) -> Array:
 
 
 def _rows_of_channels(b: Batch) -> Array:
-    """Cut (N, C, H, W) into rows of C numbers without moving C to the end first."""
+    """Normalize rows of C numbers, made from (N, C, H, W) without moving C to the end first."""
     rows = np.reshape(b.x, (-1, b.x.shape[1]))
     mu = np.mean(rows, axis=0)
     var = np.mean((rows - mu) ** 2, axis=0)
@@ -83,7 +83,7 @@ def _rows_of_channels(b: Batch) -> Array:
 
 
 def _dx_over(b: Batch, axis: int) -> Array:
-    """The compact form with its sums over another axis."""
+    """Compute dx by the compact form, with its sums over another axis."""
     n = b.x.shape[axis]
     dbeta = b.dy.sum(axis=axis, keepdims=True)
     dgamma = (b.dy * b.x_hat).sum(axis=axis, keepdims=True)
@@ -378,6 +378,9 @@ _seen("dx of a second backward", [
 
 
 def elsewhere(batch: Batch, when: str) -> Batch:
-    """Give the other batch that the judge sends through, first or latest, beside `batch`."""
+    """Return the batch of another forward: the one before `batch` or the one after it.
+
+    `when` is "first" (before) or "latest" (after).
+    """
     x = batch.x[::-1] * 2 + 1 if when == "first" else batch.x[::-1] ** 2 - 3
     return Batch(x, batch.gamma, batch.beta, batch.dy, batch.axis, batch.eps)

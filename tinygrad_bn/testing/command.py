@@ -1,7 +1,7 @@
-"""The command ``tinygrad-bn check``: judge the batch norm in a Python file.
+"""The command ``tinygrad-bn check``: check the batch norm in a Python file.
 
-The judging happens in another process (worker.py), which this one ends if it does not come to an
-end itself.
+The check runs in a second process (worker.py). This process ends the second one if it does not
+end by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-GRACE = 15.0  # seconds, beyond the limit that the other process keeps itself: starting, reporting
+GRACE = 15.0  # seconds to start and to report, beyond the limit that the second process has
 BOOT = (
     "import json, sys; given = json.loads(sys.argv.pop()); sys.path[:] = given.pop('path'); "
     "from tinygrad_bn.testing.worker import main; main(**given)"
@@ -26,11 +26,11 @@ BOOT = (
 
 
 class _CannotJudgeError(Exception):
-    """Why there is no verdict, in one sentence."""
+    """There is no verdict. The message is the reason, in one sentence."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the arguments of ``tinygrad-bn check`` to `parser`."""
     parser.add_argument(
         "file",
         metavar="FILE.py",
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judge the file. Gives 0 if all is right, 1 if something is wrong, 2 if it cannot be told."""
+    """Check the file. Return 0 if all is right, 1 if something is wrong, 2 if that is undecided."""
     try:
         answer = _answer(args)
         if "error" in answer:
@@ -113,7 +113,11 @@ def _answer(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _asked(request: dict[str, Any], place: Path, seconds: float) -> dict[str, Any]:
-    """Let another process answer. It talks through files: a pipe would wait for its children."""
+    """Run the check in a second process and return its answer.
+
+    The answer is passed through a file. Reading a pipe would also wait for the processes that the
+    user's code has started.
+    """
     file, answer, errors = request["file"], place / "answer", place / "errors"
     boot = json.dumps({"path": sys.path, "request": request, "answers": str(answer)})
     with errors.open("w") as stderr:
@@ -144,7 +148,7 @@ def _asked(request: dict[str, Any], place: Path, seconds: float) -> dict[str, An
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and what it has started."""
+    """Kill the process; on POSIX systems, also the processes that it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""The shapes in which people write a batch norm, and how each is driven.
+"""The calling conventions of batch norm implementations, and how each is called.
 
-A ``Subject`` is one implementation to judge, a ``Pair`` of functions or a ``Layer``. Its session
-is one use of it: forward in training mode, backward, forward in test mode. A session keeps the
-statements that it ran as text, from which a counterexample can be pasted and run.
+A ``Subject`` is one implementation to check: a ``Pair`` of functions or a ``Layer``. A session is
+one use of it: forward in training mode, backward, forward in test mode. A session stores the
+statements that it ran as text. A counterexample that can be run is made from this text.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from .calls import Caller
 
-EPS, MOMENTUM = 1e-5, 0.9  # handed to implementations that ask for them
+EPS, MOMENTUM = 1e-5, 0.9  # passed to implementations that take them
 LOOKED_FOR = (
     "functions NAME_forward(x, gamma, beta[, bn_param or eps]) -> (out, cache) and "
     "NAME_backward(dout, cache) -> (dx, dgamma, dbeta), where NAME has batchnorm, batch_norm or "
@@ -26,11 +26,11 @@ LOOKED_FOR = (
 
 
 class NothingToJudgeError(Exception):
-    """There is no batch norm here that the judge knows how to call. The message says why."""
+    """No batch norm with a known calling convention was found. The message is the reason."""
 
 
 def _unpacked(result: Any, names: str, call: str) -> tuple[Any, ...]:
-    """Take a tuple apart, or say what came instead."""
+    """Return the results as a tuple. Raises TypeError if their number differs from `names`."""
     count = names.count(",") + 1
     if not isinstance(result, tuple | list) or len(result) != count:
         came = f"{len(result)} values" if isinstance(result, tuple | list) else _kind(result)
@@ -48,9 +48,10 @@ def _kind(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """A forward and a backward function. `fourth` is what the forward takes after beta.
+    """A forward and a backward function. `fourth` is the argument of the forward after beta.
 
-    `names` are the functions' names where they can be imported from, in `module` (None: nowhere).
+    `names` are the names of the functions in `module`, from which they can be imported. `module`
+    is None if they cannot be imported.
     """
 
     forward: Callable[..., Any]
@@ -62,23 +63,23 @@ class Pair:
 
     @property
     def convention(self) -> str:
-        """As what it was taken."""
+        """Return a description of the calling convention."""
         inputs = ", ".join(filter(None, ("x, gamma, beta", self.fourth)))
         shape = "(N, C, H, W)" if self.ndim == 4 else "(N, D)"
         return f"functions forward({inputs}) and backward(dout, cache), x of shape {shape}"
 
     @property
     def has_test_mode(self) -> bool:
-        """Whether it can be told to use running statistics."""
+        """Return whether it has a test mode, which uses the running statistics."""
         return self.fourth == "bn_param"
 
     def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:
-        """Start one use of it, from these running statistics."""
+        """Start a session with these running statistics."""
         return PairSession(self, call, gamma, beta, running)
 
 
 class PairSession:
-    """The functions, with the cache between them and the dictionary that they share."""
+    """One use of two functions: the cache between them, and the dictionary `bn_param`."""
 
     names: Mapping[str, str] = {
         "running mean": 'bn_param["running_mean"]',
@@ -126,7 +127,7 @@ class PairSession:
         return out
 
     def backward(self, dy: Any) -> tuple[Any, Any, Any]:
-        """Run the backward on the cache of the latest forward."""
+        """Run the backward with the cache of the latest forward."""
         backward = self.pair.names[1]
         statement = f"dx, dgamma, dbeta = {backward}(dout, cache)"
         self.statements.append(statement)
@@ -138,7 +139,7 @@ class PairSession:
         return dx, dgamma, dbeta
 
     def running(self) -> tuple[Any, Any]:
-        """Give the running statistics as they stand; None if there are none."""
+        """Return the current running statistics; None for each if there are none."""
         if self.pair.fourth != "bn_param":
             return None, None
         return self.bn_param.get("running_mean"), self.bn_param.get("running_var")
@@ -146,7 +147,7 @@ class PairSession:
 
 @dataclass(frozen=True)
 class Layer:
-    """A class made of gamma and beta, which keeps its cache and its gradients in itself."""
+    """A class with gamma and beta as arguments, whose objects store the cache and the gradients."""
 
     kind: type
     ndim: int
@@ -155,23 +156,23 @@ class Layer:
 
     @property
     def convention(self) -> str:
-        """As what it was taken."""
+        """Return a description of the calling convention."""
         shape = "(N, C, H, W)" if self.ndim == 4 else "(N, D)"
         flag = ", train_flg" if self.has_test_mode else ""
         return f"class with forward(x{flag}) and backward(dout), x of shape {shape}"
 
     @property
     def has_test_mode(self) -> bool:
-        """Whether it can be told to use running statistics."""
+        """Return whether it has a test mode, which uses the running statistics."""
         return len(_parameters(self.kind.forward)) > 2  # type: ignore[attr-defined]
 
     def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:
-        """Start one use of it, from these running statistics."""
+        """Start a session with these running statistics."""
         return LayerSession(self, call, gamma, beta, running)
 
 
 class LayerSession:
-    """One object of the class."""
+    """One use of a class: one object of it."""
 
     names: Mapping[str, str] = {
         "running mean": "layer.running_mean",
@@ -228,7 +229,7 @@ class LayerSession:
         return dx, dgamma, dbeta
 
     def running(self) -> tuple[Any, Any]:
-        """Give the running statistics as they stand; None if there are none."""
+        """Return the current running statistics; None for each if there are none."""
         layer = self.layer
         return getattr(layer, "running_mean", None), getattr(layer, "running_var", None)
 
@@ -244,9 +245,9 @@ _FOUR_AXES = re.compile(r"spatial|2d|4d|conv", re.IGNORECASE)
 
 
 def recognise(namespace: Mapping[str, Any], name: str | None = None) -> list[Subject]:
-    """Find the batch norms among what a file defines. Raises NothingToJudgeError.
+    """Find the batch norms that a file defines. Raises NothingToJudgeError if there are none.
 
-    `name` chooses one: a class, a forward function or a backward function.
+    `name` selects one: a class, a forward function or a backward function.
     """
     if name is not None and name not in namespace:
         defined = ", ".join(sorted(k for k, v in namespace.items() if _defined_there(v, namespace)))
@@ -292,7 +293,7 @@ def _subjects_of(
 def pair(
     forward: Callable[..., Any], backward: Callable[..., Any], ndim: int | None = None
 ) -> Pair:
-    """Make a subject of two functions. NothingToJudgeError if they cannot be called so."""
+    """Make a subject of two functions. Raises NothingToJudgeError if their arguments do not fit."""
     names = _name(forward, "forward"), _name(backward, "backward")
     taken = _parameters(forward)
     if len(taken) < 3:
@@ -326,14 +327,17 @@ def _name(thing: Any, otherwise: str) -> str:
 
 
 def _home(thing: Any) -> str | None:
-    """Give the module that a thing can be imported from by its name, if there is one."""
+    """Return the module from which a function or class can be imported by its name, or None."""
     module, name = getattr(thing, "__module__", None), getattr(thing, "__name__", "")
     found = getattr(sys.modules.get(module or ""), name, None)
     return module if found is thing and module != "__main__" else None
 
 
 def layers(kind: type, ndim: int | None = None) -> list[Layer]:
-    """Make subjects of a class: for x of two and of four axes. Raises NothingToJudgeError."""
+    """Make the subjects of a class: for x of two and of four axes, or of `ndim` axes.
+
+    Raises NothingToJudgeError if the methods or arguments of the class do not fit.
+    """
     for method in ("forward", "backward"):
         if not callable(getattr(kind, method, None)):
             raise NothingToJudgeError(f"the class {kind.__name__} has no method {method}")
@@ -372,7 +376,7 @@ def _looks_like_a_layer(kind: type) -> bool:
 
 
 def _backwards(forward: str, namespace: Mapping[str, Any]) -> list[str]:
-    """List the backward functions that belong to a forward: NAME_backward, NAME_backward_alt."""
+    """List the backward functions of a forward by name: NAME_backward, NAME_backward_alt."""
     stem = forward.replace("forward", "backward").replace("Forward", "Backward")
     return [
         name

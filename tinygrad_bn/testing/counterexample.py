@@ -1,4 +1,4 @@
-"""A finding as code to paste: it ends in an assertion that fails, or in the call that raises."""
+"""Findings as code that can be run, which ends in a failing assertion or in a call that raises."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .observation import Seen
 
 
 def script(subject: Subject, batch: Batch, seen: Seen, finding: Finding) -> str:
-    """Write code that shows the finding: it ends in an assertion that fails, or in the call."""
+    """Write code that shows a finding: it ends in a failing assertion or in a call that raises."""
     arrays = {
         "x": batch.x, "gamma": batch.gamma, "beta": batch.beta, "dout": batch.dy,
         "running_mean": batch.running_mean, "running_var": batch.running_var,

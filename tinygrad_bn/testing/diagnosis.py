@@ -1,7 +1,7 @@
-"""Which known mistake an implementation makes: the one that predicts what it computes.
+"""Diagnosis: find the known mistake whose formula predicts the results of an implementation.
 
-A row of the catalogue is named if on every trial batch its formula gives what the implementation
-gives, in shape and value. Should two rows fit, none is named.
+A row of the catalogue fits if its formula has the same result as the implementation on every trial
+batch, in shape and value. If two rows fit, none is returned.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .expectation import Choices, precision
 from .observation import Seen
 
 USUAL_EPS = (EPS, 1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-12)
-# Some with all sides equal, on which code that mixes axes up runs too, and some with none.
+# In some shapes all sides are equal, so that code that confuses axes runs, too; in some, none are.
 SHAPES = {
     2: ((4, 4), (5, 3), (3, 3), (6, 2)),
     4: ((2, 3, 3, 3), (3, 2, 4, 1), (2, 2, 2, 2), (2, 3, 1, 4)),
@@ -29,7 +29,7 @@ SHAPES = {
 def diagnose(
     observe: Callable[[Batch], dict[str, Seen]], name: str, ndim: int, choices: Choices
 ) -> Mistake | None:
-    """Find the one mistake in `name` (as the catalogue calls it) that explains what is seen."""
+    """Return the only mistake that explains the results of `name`, or None."""
     rows = [row for row in CATALOGUE if row.seen == name and row.ndim in (None, ndim)]
     trials = [(batch, observe(batch)) for batch in trial_batches(ndim, choices)]
     for eps in USUAL_EPS if choices.eps is None else (choices.eps,):
@@ -41,7 +41,7 @@ def diagnose(
 
 
 def trial_batches(ndim: int, choices: Choices) -> Iterator[Batch]:
-    """Make batches without structure, of several scales: small ones, where eps matters, too."""
+    """Yield random batches of several scales, some of them small, so that eps matters."""
     rng = np.random.default_rng(7)
     for shape, scale in zip(SHAPES[ndim], (1.0, 0.02, 3.0, 0.1), strict=True):
         features = shape[1]
@@ -66,7 +66,7 @@ def _explains(
         got = seen[name].value if name in seen else None
         predicted = _predicted(row, replace(batch, eps=eps))
         if not isinstance(got, np.ndarray | np.generic):
-            if predicted is not None:  # it raised, the mistake would not
+            if predicted is not None:  # the implementation raised, but the formula does not
                 return False
             continue
         if predicted is None or not _agree(np.asarray(got), predicted, precision(batch, seen)):
@@ -76,7 +76,7 @@ def _explains(
 
 
 def _predicted(row: Mistake, batch: Batch) -> Array | None:
-    """Give what the mistake makes of a batch; None where it would raise, as on these shapes."""
+    """Compute the wrong formula on a batch; None if it raises ValueError, as on some shapes."""
     try:
         return np.asarray(row.wrong(batch))
     except ValueError:

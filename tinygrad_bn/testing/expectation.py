@@ -1,7 +1,8 @@
-"""What a batch norm must show on a batch, and how far rounding may take it from that.
+"""The expected results of a batch norm on a batch, with bounds on the rounding error.
 
-Also what the sources leave open, and is read off the implementation itself: its eps, how much of
-the running statistics it keeps, and whether it feeds them the unbiased variance.
+The sources leave some choices open: the eps, the weight of the old running statistics, and whether
+the running variance is updated with the unbiased variance. These choices are inferred from the
+implementation itself.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "dx": ("dx",),
     "dgamma": ("dgamma",),
     "dbeta": ("dbeta",),
-    "shapes and dtypes": (),  # of everything else
+    "shapes and dtypes": (),  # of all quantities in the other rows
     "inputs unchanged": (
         "x after forward", "gamma after forward", "beta after forward", "dy after backward",
     ),
@@ -34,12 +35,12 @@ PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "test mode": ("test mode",),
 }  # fmt: skip
 ANOTHER_CALL = ("dx after another forward", "dx of a second backward")
-TOO_ROUGH = 1e-2  # where rounding alone may be off by more than this, nothing is judged
+TOO_ROUGH = 1e-2  # values whose relative rounding error may exceed this are not compared
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What the sources leave open. `eps` is None if no eps fits."""
+    """The choices that the sources leave open. `eps` is None if no eps fits."""
 
     eps: float | None
     momentum: float
@@ -48,9 +49,9 @@ class Choices:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is not as it must be; `wanted` is code that is false on what was got.
+    """One result that is not as expected. `wanted` is the code of an assertion that fails.
 
-    Where their code `raised`, there is nothing to hold against anything.
+    If `raised` is true, the user's code raised an exception, and there is no result to compare.
     """
 
     property: str
@@ -60,13 +61,13 @@ class Finding:
     raised: bool = False
 
 
-# --- what must be ---------------------------------------------------------------------------
+# --- expected values ------------------------------------------------------------------------
 
 
 def expected_values(
     batch: Batch, seen: Mapping[str, Seen], gradients: list[Estimate] | None
 ) -> dict[str, tuple[Array, Array]]:
-    """Give for everything seen the value it must have, and the bound on the difference."""
+    """Return, for each result by name, the expected value and the bound on the difference."""
     unit = precision(batch, seen)
     r = roughness(batch, unit)
     g, x_hat, dy = np.abs(batch.g), np.abs(batch.x_hat), np.abs(batch.dy)
@@ -111,7 +112,10 @@ def expected_values(
 
 
 def precision(batch: Batch, seen: Mapping[str, Seen]) -> float:
-    """Find the machine epsilon of the coarsest result: who computes in float32 may round so."""
+    """Return the largest machine epsilon of x and the results.
+
+    It is that of float32 if the implementation returns float32 for an input of float64.
+    """
     dtypes = [batch.x.dtype]
     dtypes += [
         s.value.dtype
@@ -122,10 +126,11 @@ def precision(batch: Batch, seen: Mapping[str, Seen]) -> float:
 
 
 def roughness(batch: Batch, unit: float) -> Array:
-    """Bound the relative rounding error of x_hat, per feature, by whatever right formula.
+    """Bound the relative rounding error of x_hat for each feature, for any correct formula.
 
-    Sums of m terms are off by m units each; mu by that times max|x|; and a variance computed as
-    E[x^2] - mu^2 by that times max|x|^2. Infinity where this comes to more than ``TOO_ROUGH``.
+    A sum of m terms has a relative error of up to m units. The error of mu is up to that times
+    max|x|, and the error of a variance computed as E[x^2] - mu^2 up to that times max|x|^2. Where
+    the bound would exceed ``TOO_ROUGH``, it is infinite.
     """
     largest = np.abs(batch.x).max(axis=batch.axis, keepdims=True).astype(np.float64)
     r = 4 * (batch.m + 30) * unit * (1 + largest**2 / (batch.var + batch.eps))
@@ -138,7 +143,7 @@ def roughness(batch: Batch, unit: float) -> Array:
 def findings(
     seen: Mapping[str, Seen], expected: Mapping[str, tuple[Array, Array]]
 ) -> list[Finding]:
-    """List what is not as it must be."""
+    """List the results that are not as expected."""
     found = []
     for name, one in seen.items():
         home = next(p for p, names in PROPERTIES.items() if name in names)
@@ -164,7 +169,7 @@ def _compare(home: str, name: str, seen: Seen, wanted: Array, bound: Array) -> F
         text = f"{e} has shape {got.shape}; it must be {wanted.shape}"
         return Finding(shapes, name, text, f"{e}.shape == {wanted.shape}, {e}.shape")
     bound = np.broadcast_to(bound, wanted.shape)
-    judged = np.isfinite(bound) & np.isfinite(wanted)  # who divides 0 by 0 has no derivative
+    judged = np.isfinite(bound) & np.isfinite(wanted)  # at 0 / 0 there is no derivative
     with np.errstate(invalid="ignore"):
         wrong = judged & ~(np.abs(got - wanted) <= bound)
     if not wrong.any():
@@ -178,10 +183,10 @@ def _compare(home: str, name: str, seen: Seen, wanted: Array, bound: Array) -> F
 
 
 def literal(array: Array, room: float = 0.0) -> str:
-    """Write an array on one line, with so many digits that no value is off by more than `room`."""
+    """Write an array on one line, with enough digits that no value is off by more than `room`."""
     short = (np.array([float(f"{v:.{n}g}") for v in array.flat]) for n in range(1, 17))
     flat = next((s for s in short if np.all(np.abs(s - array.ravel()) <= room)), array.ravel())
-    # By way of the shortest text that gives back the value: 0.1, also in float32.
+    # The shortest text that converts back to the value: 0.1, in float32 too.
     shortest = np.array([float(str(value)) for value in flat.astype(array.dtype)])
     return str(shortest.reshape(array.shape).tolist())
 
@@ -190,11 +195,11 @@ def _shown(value: Any) -> str:
     return np.array2string(value, precision=6, separator=", ", prefix=" " * 11, suppress_small=True)
 
 
-# --- what the sources leave open ------------------------------------------------------------
+# --- choices that the sources leave open ----------------------------------------------------
 
 
 def choices_of(subject: Subject, call: Caller) -> Choices:
-    """Read the open choices off the implementation; the usual ones if it does not run."""
+    """Infer the open choices from the implementation; return the usual ones if it does not run."""
     momentum, unbiased = MOMENTUM, False
     batch = probe(subject.ndim, 1.0)
     try:
@@ -202,7 +207,7 @@ def choices_of(subject: Subject, call: Caller) -> Choices:
         session.train(batch.x.copy())
         mean, var = session.running()
         eps = _fitting_eps(subject, call)
-    except CallError:  # the examples will show the exception
+    except CallError:  # the examples report the exception
         return Choices(None, momentum, unbiased)
     if np.shape(mean) == np.shape(var) == batch.features:
         momentum = _kept(mean, batch)
@@ -213,7 +218,7 @@ def choices_of(subject: Subject, call: Caller) -> Choices:
 
 
 def _kept(mean: Array, batch: Batch) -> float:
-    """How much of the old running mean is kept; the usual weight if none from 1/2 to 1 fits."""
+    """Return the weight of the old running mean; the usual one if none from 1/2 to 1 fits."""
     step = batch.per_feature(batch.mu) - batch.running_mean
     weights = 1 - (mean - batch.running_mean) / step
     kept = float(f"{np.median(weights):.6g}")
@@ -221,7 +226,7 @@ def _kept(mean: Array, batch: Batch) -> float:
 
 
 def _fitting_eps(subject: Subject, call: Caller) -> float | None:
-    """Solve y = xc / sqrt(var + eps) for eps, at two small variances that must agree."""
+    """Solve y = xc / sqrt(var + eps) for eps, at two small variances; None unless both agree."""
     found = []
     for scale in (1e-3, 3e-3):
         batch = probe(subject.ndim, scale)
@@ -242,12 +247,12 @@ def _fitting_eps(subject: Subject, call: Caller) -> float | None:
 
 
 def eps_to_judge_by(choices: Choices) -> float:
-    """The eps that fits, else the usual one."""
+    """Return the eps that fits, or else the usual one."""
     return EPS if choices.eps is None else choices.eps
 
 
 def notes_on(batch: Batch, seen: Mapping[str, Seen]) -> set[str]:
-    """Say what is worth knowing and no mistake."""
+    """Return remarks about results that are unusual but not wrong."""
     y: Any = seen["y"].value if "y" in seen else None
     if not isinstance(y, np.ndarray) or y.dtype == batch.x.dtype:
         return set()

@@ -1,8 +1,9 @@
-"""gradcheck: hold a gradient against a numerical derivative, and say how sure that is.
+"""gradcheck: compare a gradient with a numerical derivative, within estimated errors.
 
-Where everything that a function recorded is analytic, the record is replayed with complex numbers:
-f(x + ih) = f(x) + ih f'(x), so that with h = 1e-30 the imaginary part is the derivative, exact to
-rounding. Elsewhere, differences (numerical.py). Tolerances are the error estimates of both sides.
+If every recorded operation of a function is analytic, the recorded program is evaluated on complex
+numbers: f(x + ih) = f(x) + ih f'(x) + O(h^2). With h = 1e-30 the imaginary part divided by h is the
+derivative, exact to rounding. Otherwise the derivative is computed by finite differences
+(numerical.py). The tolerance is the sum of the error estimates of both sides.
 """
 
 from __future__ import annotations
@@ -14,27 +15,24 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..autodiff import grad, topological_order
+from ..autodiff import grad
+from ..program import Equation, Program
+from ..program.data import computed
+from ..program.program import recorded
 from ..tensor import Tensor, as_tensor
 from .numerical import Array, Estimate, slope, vjp
 
-# fmt: off
-ANALYTIC = {
-    "add", "sub", "mul", "div", "neg", "pow", "sqrt", "exp", "log", "sin", "cos", "tanh", "sum",
-    "mean", "var", "matmul", "reshape", "transpose", "broadcast_to", "concatenate", "stack",
-    "getitem", "scatter", "where", "astype",
-}
-# fmt: on
 STEP = 1e-30
 Function: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class GradientReport:
-    """The outcome of ``gradcheck``; true if every element agrees. Printed, it explains itself.
+    """The result of ``gradcheck``. It is true if every element agrees; print it for the details.
 
-    `worst_input` and `worst_element` say where the disagreement is largest in proportion to the
-    `tolerance` there; `expected` is the numerical derivative and `got` the gradient under test.
+    `worst_input` and `worst_element` are the place where the difference is largest in proportion to
+    the `tolerance` there. `expected` is the numerical derivative there, and `got` the gradient that
+    is checked.
     """
 
     ok: bool
@@ -77,35 +75,35 @@ def gradcheck(
 ) -> GradientReport:
     """Check the gradient of `fn` at `inputs` against a numerical derivative.
 
-    For a random cotangent w, the gradient J^T w of every input is held, element by element,
-    against the derivative of ``sum(w * fn(x))``.
+    For a random cotangent w, the gradient J^T w of every input is compared, element by element,
+    with the numerical derivative of ``sum(w * fn(x))``.
 
     Parameters
     ----------
     fn : function of Tensors, or of arrays
-        One argument for each input; it gives one Tensor or array. A plain NumPy function is run on
-        Tensors and differentiated by the engine, unless `vjp` is given.
+        It has one argument for each input, and returns one Tensor or array. A plain NumPy function
+        is run on Tensors and differentiated by the engine, unless `vjp` is given.
     inputs : arrays or Tensors of real numbers
     order : int
-        1 checks the gradient, 2 also the gradient of the gradient, and so on.
+        With 1, the gradient is checked; with 2, also the gradient of the gradient, and so on.
     vjp : function, optional
-        A backward written by hand, to be checked in place of the engine's:
-        ``vjp(w, *inputs)`` gives one gradient for each input. `fn` is then called with arrays.
-        For order 1.
+        A backward written by hand, which is checked instead of that of the engine:
+        ``vjp(w, *inputs)`` returns one gradient for each input. `fn` is then called with arrays.
+        Only for order 1.
     seed : int
-        Draws the cotangent: no value near 0, no two equal.
+        The seed of the random cotangent, which has no value near 0 and no two equal values.
 
     Returns
     -------
-    GradientReport, which is true if all elements agree within their tolerance: the error estimate
-    of the numerical derivative, and how much the gradient itself moves when its inputs are
-    rounded differently.
+    GradientReport, which is true if all elements agree within their tolerance. The tolerance is the
+    error estimate of the numerical derivative, plus an estimate of the rounding error of the
+    gradient.
 
     Raises
     ------
     ValueError
-        If there is no input, `order` is not at least 1, or a derivative cannot be taken at all,
-        as at a point outside of the domain.
+        If there is no input, if `order` is less than 1 (or not 1 with `vjp`), or if no derivative
+        can be computed, as at a point outside of the domain.
 
     Examples
     --------
@@ -131,7 +129,7 @@ def gradcheck(
 
 
 def cotangent(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Draw a cotangent without structure: both signs, no value near zero, no two equal."""
+    """Draw a random cotangent: values of both signs, none near zero and no two equal."""
     return np.asarray(rng.uniform(0.5, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
 
 
@@ -217,7 +215,7 @@ def _on_copies(fn: Function) -> Callable[..., Array]:
 
 
 def _gradient_of(fn: Function, count: int, rng: Any) -> Function:
-    """Make a function of Tensors that gives a random mixture of all entries of the gradient."""
+    """Make a function of Tensors: a random linear combination of all entries of the gradient."""
     seed = int(rng.integers(2**32))
 
     def mixture(*xs: Tensor) -> Any:
@@ -233,12 +231,14 @@ def _gradient_of(fn: Function, count: int, rng: Any) -> Function:
 def _rounding(
     gradients: Callable[..., list[Array]], xs: Sequence[Array], got: Sequence[Array], rng: Any
 ) -> list[Array]:
-    """Measure how far off rounding takes each gradient.
+    """Estimate the rounding error of each gradient.
 
-    Two ways: by how much it moves when every input is off by one rounding (the condition of the
-    whole), and by how much float32 and float64 differ on the same inputs (what is lost when terms
-    cancel on the way), scaled to the precision at hand. The largest element counts for all, for
-    an element may be small only because its terms cancel; 16 is a margin for so few samples.
+    The estimate is the larger of two changes of the gradient. One is its change when every input
+    changes by one rounding, which measures the condition of the whole computation. The other is the
+    difference between float32 and float64 on the same inputs, scaled to the precision of the
+    inputs, which measures the loss when intermediate terms cancel. The largest change in any
+    element is used for all, since an element may be small only because its terms cancel. The factor
+    16 is a margin for the small number of samples.
     """
     unit = max(float(np.finfo(x.dtype).eps) for x in xs)
     moved = [float(unit * np.max(np.abs(g), initial=0.0)) for g in got]
@@ -263,42 +263,44 @@ def _rounding(
 
 
 def _complex_step(fn: Function, xs: Sequence[Array], w: Array, rng: Any) -> list[Estimate] | None:
-    """Differentiate by replaying the record with complex numbers; None where that cannot be.
+    """Differentiate by evaluating the recorded program on complex numbers, or return None.
 
-    What was not recorded (a constant that depends on the input) is not replayed either, so one
-    difference of `fn` itself, along a random direction, must agree.
+    The result is None if an operation is not analytic, or if the derivative is not that of `fn`.
+    The program lacks any computation that was not recorded, such as that of a constant which
+    depends on the input. One finite difference of `fn` itself, along a random direction, is
+    therefore compared with the result.
     """
     leaves, y = _record(fn, xs)
-    order = topological_order(y)
-    if any(t.op is not None and t.op.name not in ANALYTIC for t in order):
+    program = recorded([y], leaves)
+    if not all(equation.primitive.analytic for equation in program.equations):
         return None
     estimates = []
     unit = float(np.finfo(np.float64).eps)
     for i, x in enumerate(xs):
         value, error = np.zeros(x.shape), np.zeros(x.shape)
         for place in np.ndindex(x.shape):
-            shifted = x.astype(complex)
-            shifted[place] += STEP * 1j
-            terms = w * (_replay(order, leaves[i], shifted).imag / STEP)
+            shifted = list(xs)
+            shifted[i] = x.astype(complex)
+            shifted[i][place] += STEP * 1j
+            terms = w * (_replayed(program, shifted).imag / STEP)
             value[place] = terms.sum()
             error[place] = 64 * unit * np.abs(terms).sum()
         estimates.append(Estimate(value, error))
     return estimates if _agrees_along_a_direction(fn, xs, w, estimates, rng) else None
 
 
-def _replay(order: Sequence[Tensor], leaf: Tensor, shifted: Array) -> Array:
-    values: dict[int, Array] = {id(leaf): shifted}
-    for tensor in order:
-        if tensor.op is None or not any(id(source) in values for source in tensor.inputs):
-            continue
-        operands = [
-            values.get(id(source), value)
-            for source, value in zip(tensor.inputs, tensor.values, strict=True)
-        ]
-        params = {k: complex if k == "dtype" else v for k, v in tensor.params.items()}
-        values[id(tensor)] = tensor.op.forward(*operands, **params)
-    last = order[-1]
-    return np.asarray(values.get(id(last), last.data))
+def _replayed(program: Program, arrays: Sequence[Array]) -> Array:
+    """Evaluate a program on complex numbers, with every `dtype` parameter replaced by complex."""
+
+    def compute(equation: Equation, operands: list[Any], params: Any) -> Any:
+        widened = {key: complex if key == "dtype" else p for key, p in params.items()}
+        return computed(equation, operands, widened)
+
+    values = dict(zip(program.inputs, arrays, strict=True))
+    for equation, value in program.evaluate(values, compute):
+        values[equation.output] = value
+    (output,) = program.outputs
+    return np.asarray(values.get(output, getattr(output, "value", None)))
 
 
 def _agrees_along_a_direction(

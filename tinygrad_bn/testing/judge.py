@@ -1,7 +1,7 @@
-"""check_batch_norm: judge somebody's own batch norm, find the smallest failing case, name why.
+"""check_batch_norm: check a user's batch norm, find the smallest failing case, name the mistake.
 
-The gradient is held against the derivative of their own forward, the forward against the
-transform of the sources; the cases are drawn, and shrunk, by hypothesis.
+The gradients are compared with the derivative of the user's own forward, and the forward with the
+transform of the sources. Hypothesis draws the cases and shrinks them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .report import Line, Report, Verdict
 from .strategies import BatchNormCase, batch_norm_cases
 
 EXAMPLES, SECONDS, SECONDS_PER_CALL = 200, 60.0, 5.0
-LARGER = {2: 3, 4: 1}  # how much longer than necessary the sides of an x of so many axes may be
+LARGER = {2: 3, 4: 1}  # for each number of axes: by how much a side may exceed its minimum
 SECONDS_TO_SHRINK = 3.0  # for each property that fails
 
 
@@ -52,11 +52,12 @@ def check_batch_norm(
     seconds: float = SECONDS,
     seconds_per_call: float = SECONDS_PER_CALL,
 ) -> Report:
-    """Judge a NumPy batch norm: its forward, its gradients, and how it behaves.
+    """Check a NumPy batch norm: its forward, its gradients, its test mode and its side effects.
 
-    The gradients are held against the derivative of the implementation's own forward, which the
-    engine takes by running that forward on Tensors; where it cannot, numerically. The forward is
-    held against the transform, with the eps that fits. See docs/check-your-own.md.
+    The gradients are compared with the derivative of the implementation's own forward. The engine
+    computes that derivative by running the forward on Tensors; where it cannot, the derivative is
+    computed numerically. The forward is compared with the batch norm transform, with the eps that
+    fits. See docs/check-your-own.md.
 
     Parameters
     ----------
@@ -66,22 +67,24 @@ def check_batch_norm(
         ``__init__(gamma, beta, ...)``, ``forward(x[, train_flg])``, ``backward(dout)`` and the
         attributes ``dgamma`` and ``dbeta``.
     ndim : 2 or 4, optional
-        Axes of x: (N, D) or (N, C, H, W). Left out, a function with "spatial" or "2d" in its
-        name has 4, another 2; a class is judged on each that it runs on.
+        The number of axes of x: (N, D) or (N, C, H, W). By default it is 4 for a function with
+        "spatial" or "2d" in its name, and 2 for another function. A class is checked with each of
+        the two that it can run on.
     examples, seed : int
-        How many cases are drawn, and from which seed.
+        The number of cases to draw, and the seed.
     seconds, seconds_per_call : float
-        Limits for the whole and for each call. (A call can be interrupted in the main thread of
-        POSIX systems; elsewhere it is told on its return.)
+        Time limits for the whole check and for each call. (Only in the main thread of a POSIX
+        process, a call is interrupted at its limit. Elsewhere, the error is raised when it
+        returns.)
 
     Returns
     -------
-    Report: true if all is right; print it.
+    Report, which is true if all is right. Print it to read the verdicts.
 
     Raises
     ------
     ValueError
-        If the implementation cannot be called in one of these ways, and for another `ndim` or
+        If the implementation cannot be called in one of these ways, for another `ndim`, and for
         less than one example.
 
     Examples
@@ -117,12 +120,15 @@ def check_batch_norm(
 
 
 def check(subjects: Sequence[Subject], call: Caller, examples: int, seed: int) -> Report:
-    """Judge what was recognised; of a class, only the shapes of x that it runs on."""
+    """Check all subjects; those of a class, only for the numbers of axes that it runs on."""
     return Report([judge(subject, call, examples, seed) for subject in _runnable(subjects, call)])
 
 
 def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
-    """Leave out what a class was not written for. C differs from W, lest it should run by luck."""
+    """Return the subjects, without the numbers of axes for which a class was not written.
+
+    C and W of the probe differ, so that a class for two axes does not run on four by coincidence.
+    """
     runnable = []
     for subject in subjects:
         batch = probe(subject.ndim, 1.0)
@@ -139,7 +145,7 @@ def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
 
 
 def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
-    """Judge one implementation."""
+    """Check one implementation and return the verdict."""
     try:
         with np.errstate(all="ignore"):
             choices = choices_of(subject, call)
@@ -153,10 +159,10 @@ def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
 
 
 def cases(ndim: int, larger: int | None = None) -> st.SearchStrategy[BatchNormCase]:
-    """Draw cases of whole numbers, most of them float64.
+    """Draw cases whose values are integers, most of them in float64.
 
-    Three values per feature are the least (of two, every cotangent is blind), and each side may
-    be longer than its least by `larger`.
+    Each feature has at least three values: with two, dx is 0 for every cotangent (but for eps).
+    Each side may exceed its minimum by `larger`.
     """
     larger = LARGER[ndim] if larger is None else larger
     side = st.integers(1, 1 + larger)
@@ -172,7 +178,7 @@ def cases(ndim: int, larger: int | None = None) -> st.SearchStrategy[BatchNormCa
 
 @dataclass(frozen=True)
 class Failure:
-    """A finding, and code that shows it."""
+    """A finding, with the code that shows it."""
 
     finding: Finding
     code: str
@@ -180,7 +186,7 @@ class Failure:
 
 @dataclass
 class Court:
-    """One implementation before the judge: what has been found so far."""
+    """The check of one implementation, with its findings so far."""
 
     subject: Subject
     call: Caller
@@ -188,13 +194,13 @@ class Court:
     notes: set[str] = field(default_factory=set)
     stopped: str | None = None
     seen: set[str] = field(default_factory=set)
-    failed: dict[str, Failure] = field(default_factory=dict)  # by property: the first
+    failed: dict[str, Failure] = field(default_factory=dict)  # the first of each property
 
     def __post_init__(self) -> None:
         self.reference = Reference(self.subject, self.call)
 
     def batch(self, case: BatchNormCase) -> Batch:
-        """Give a drawn case what the judge adds to it."""
+        """Make a batch of a drawn case, with eps, running statistics and the open choices."""
         place = np.arange(case.gamma.size, dtype=case.dtype)
         return Batch(
             case.x, case.gamma, case.beta, case.dy, case.axis, eps_to_judge_by(self.choices),
@@ -203,7 +209,7 @@ class Court:
         )  # fmt: skip
 
     def examine(self, case: BatchNormCase, gradients: bool = True) -> list[Failure]:
-        """Compare all that the implementation shows on one case with what it must show."""
+        """Compare all results of the implementation on one case with the expected values."""
         batch = self.batch(case)
         with np.errstate(all="ignore"):
             seen = observe(self.subject, batch, self.call)
@@ -215,14 +221,14 @@ class Court:
             return [Failure(f, script(self.subject, batch, seen[f.seen], f)) for f in found]
 
     def survey(self, examples: int, seed: int) -> int:
-        """Examine `examples` cases, noting which properties fail. Gives how many were judged."""
+        """Examine `examples` cases, note which properties fail, return the number examined."""
         judged = 0
 
         def note_failures(case: BatchNormCase) -> bool:
             nonlocal judged
             if self.stopped is None:
                 try:
-                    # Numerical derivatives are slow: on every fourth example they must do.
+                    # Numerical derivatives are slow: they are computed on every fourth example.
                     differentiate = self.reference.untraced is None or judged % 4 == 0
                     for failure in self.examine(case, differentiate):
                         self.failed.setdefault(failure.finding.property, failure)
@@ -235,7 +241,7 @@ class Court:
         return judged
 
     def lines(self, seed: int) -> list[Line]:
-        """Turn what the survey found into the lines of the verdict."""
+        """Make the lines of the verdict from the findings of the survey."""
         if self.reference.untraced:
             self.notes.add(
                 "the derivative of your forward was taken numerically, on a quarter of the "
@@ -253,7 +259,7 @@ class Court:
         names = set(PROPERTIES[name])
         shapes = self.failed.get("shapes and dtypes")
         if shapes and shapes.finding.seen in names:
-            return False  # of another shape, its values were not compared
+            return False  # its shape or dtype was wrong, so its values were not compared
         return name == "shapes and dtypes" or bool(self.seen & names)
 
     def _passed(self, name: str) -> Line:
@@ -285,7 +291,7 @@ class Court:
         return Line(name, False, text.replace("\n", "\n    "), smallest.code, mistake, search)
 
     def diagnosis(self, name: str) -> Mistake | None:
-        """Name the known mistake in what the catalogue calls `name`, if there is one."""
+        """Return the known mistake in `name` (as in the catalogue), if there is one."""
 
         def on(batch: Batch) -> dict[str, Seen]:
             return observe(self.subject, batch, self.call)
@@ -296,7 +302,7 @@ class Court:
             return None
 
     def _smallest(self, name: str, seed: int) -> Failure:
-        """Shrink the failure of one property. When time is over, the best so far has to do."""
+        """Shrink the failure of one property; at the time limit, return the smallest so far."""
         end = time.monotonic() + SECONDS_TO_SHRINK
         failures: dict[bytes, Failure] = {}
 
@@ -328,7 +334,7 @@ def _find(
     seed: int,
     phases: Sequence[Phase],
 ) -> BatchNormCase | None:
-    """Show cases to the condition; from the first for which it is true on, smaller ones."""
+    """Find a case for which the condition is true, and shrink it (with Phase.shrink); else None."""
     quietly = settings(
         max_examples=examples, phases=phases, database=None, deadline=None,
         verbosity=Verbosity.quiet, print_blob=False, derandomize=False,

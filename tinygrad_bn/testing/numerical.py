@@ -1,8 +1,8 @@
-"""Numerical derivatives that say how far off they may be.
+"""Numerical derivatives with bounds on their errors.
 
-Central differences, extrapolated to step 0 (Richardson), in the manner of Ridders (1982): every
-step size gives an estimate and an error, and the estimate with the smallest error is taken. NumPy
-alone; the functions are any that take and give arrays.
+Central differences are extrapolated to step 0 (Richardson) by the method of Ridders (1982): every
+step size has an estimate and an error, and the estimate with the smallest error is returned. Only
+NumPy is used. The functions map arrays to arrays.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ class Estimate:
 def slope(
     f: Callable[[float], tuple[float, float]], step: float, ratio: float, levels: int
 ) -> tuple[float, float]:
-    """Differentiate f at 0: give the derivative and a bound on its error.
+    """Differentiate f at 0; return the derivative and a bound on its error.
 
-    f gives a value and the rounding error of that value. The steps are `step`, divided by `ratio`
-    again and again. The difference between an extrapolation and the two that it was made of
-    bounds what the extrapolation leaves; rounding is divided by the step.
+    f returns a value and the rounding error of that value. The first step is `step`; each further
+    one is the step before divided by `ratio`. An extrapolation is computed from two estimates. Its
+    difference from them bounds its truncation error. Its rounding error is that of f divided by
+    the step.
     """
     best, smallest = np.nan, np.inf
     row: list[float] = []
@@ -42,7 +43,7 @@ def slope(
         for k, previous in enumerate(coarser, start=1):
             row.append(row[-1] + (row[-1] - previous) / (ratio ** (2 * k) - 1))
             error = max(abs(row[-1] - row[-2]), abs(row[-1] - previous)) + (a + b) / step
-            if error < smallest:  # false for the NaN of a step that leaves the domain
+            if error < smallest:  # false for NaN, as from a step that leaves the domain
                 best, smallest = row[-1], error
         step /= ratio
     return best, smallest
@@ -57,7 +58,10 @@ def vjp(
     ratio: float = 2.0,
     levels: int = 4,
 ) -> list[Estimate]:
-    """Differentiate sum(w * f(*xs)) by every element of every x; `steps` are the first steps."""
+    """Differentiate sum(w * f(*xs)) with respect to every element of every x.
+
+    `steps` are the first steps of the differences.
+    """
 
     def weighted(y: Array) -> tuple[float, float]:
         unit = np.finfo(y.dtype if y.dtype.kind == "f" else np.float64).eps

@@ -1,8 +1,8 @@
-"""What an implementation shows of itself on one batch, and what it should show.
+"""The results of an implementation on one batch, and the derivative of its forward.
 
-``observe`` runs every use that the judge makes of an implementation and keeps each result under
-the name by which the catalogue knows it, with the statements that led to it. ``Reference`` gives
-the derivative of their own forward, recorded by the engine or else taken numerically.
+``observe`` runs an implementation in every way that is checked. It stores each result under its
+name in the catalogue, with the statements that led to it. ``Reference`` computes the derivative of
+the user's own forward, with the engine or else numerically.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GRADIENTS = ("dx", "dgamma", "dbeta")
 
 @dataclass(frozen=True)
 class Seen:
-    """One result: its value, or the exception in its place, after these statements.
+    """One result: its value, or the exception raised instead, and the statements that led to it.
 
     `expression` names the value in the statements.
     """
@@ -38,7 +38,7 @@ class Seen:
 
 
 def observe(subject: Subject, batch: Batch, call: Caller) -> dict[str, Seen]:
-    """Use the implementation in every way on one batch."""
+    """Run the implementation in every way on one batch, and return the results by name."""
     seen: dict[str, Seen] = {}
     for use in (_train_and_backward, _another_forward, _test_mode):
         if use is not _test_mode or subject.has_test_mode:
@@ -47,12 +47,12 @@ def observe(subject: Subject, batch: Batch, call: Caller) -> dict[str, Seen]:
 
 
 def running_of(batch: Batch) -> tuple[Array, Array]:
-    """Copy the running statistics before the step: theirs may write into them."""
+    """Return copies of the running statistics before the step: the user's code may change them."""
     return np.array(batch.running_mean), np.array(batch.running_var)
 
 
 class _Run:
-    """One session, whose results go into `seen`; the first exception ends it."""
+    """One session, whose results are stored in `seen`. The first exception ends it."""
 
     def __init__(self, subject: Subject, batch: Batch, call: Caller, seen: dict[str, Seen]) -> None:
         self.seen = seen
@@ -61,7 +61,7 @@ class _Run:
 
     def keep(self, name: str, value: Any, expression: str) -> None:
         if isinstance(value, np.ndarray):
-            value = value.copy()  # theirs may change it later
+            value = value.copy()  # the user's code may change it later
         self.seen[name] = Seen(value, expression, tuple(self.session.statements))
 
     def keep_running(self, when: str) -> None:
@@ -73,7 +73,7 @@ class _Run:
 def _attempt(
     name: str, start: Callable[[], _Run], seen: dict[str, Seen], steps: Callable[[_Run], None]
 ) -> None:
-    """Take the steps; an exception of theirs stands for what they were to show next."""
+    """Run the steps. If the user's code raises, its exception is stored as the next result."""
     run = None
     try:
         run = start()
@@ -108,7 +108,7 @@ def _train_and_backward(
 
 
 def _another_forward(subject: Subject, batch: Batch, call: Caller, seen: dict[str, Seen]) -> None:
-    """Send other batches through before and, in another session, between."""
+    """Run the forward on other batches: before, and in another session before the backward."""
     if not isinstance(getattr(seen.get("dx"), "value", None), np.ndarray):
         return
 
@@ -140,12 +140,15 @@ def _test_mode(subject: Subject, batch: Batch, call: Caller, seen: dict[str, See
     _attempt("test mode", lambda: _Run(subject, batch, call, seen), seen, steps)
 
 
-# --- the derivative of their own forward ----------------------------------------------------
+# --- the derivative of the user's forward ---------------------------------------------------
 
 
 @dataclass
 class Reference:
-    """Differentiates their forward in training mode. `untraced` says why the engine could not."""
+    """Differentiate the user's forward in training mode.
+
+    `untraced` is the reason why the engine cannot differentiate it, or None.
+    """
 
     subject: Subject
     call: Caller
@@ -153,7 +156,7 @@ class Reference:
     _trusted: bool = field(default=False, repr=False)
 
     def __call__(self, batch: Batch) -> list[Estimate]:
-        """Give dx, dgamma and dbeta with a bound on the error of taking them numerically."""
+        """Compute dx, dgamma and dbeta, each with a bound on its numerical error."""
         if self.untraced is None:
             try:
                 if not self._trusted:
@@ -178,7 +181,10 @@ class Reference:
         return result
 
     def _cross_check(self, batch: Batch) -> None:
-        """Hold the trace against one difference of the forward: float(x) would lose a gradient."""
+        """Raise CallError unless the traced gradient agrees with one difference of the forward.
+
+        They differ if the forward leaves the engine, as ``float(x)`` does.
+        """
         traced = self._trace(batch)
         v = elsewhere(batch, "latest").x * 0.25, batch.beta + 1.5, batch.gamma + 0.75
         inputs = batch.x, batch.gamma, batch.beta

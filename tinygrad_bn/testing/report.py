@@ -1,4 +1,4 @@
-"""What the judge found, as a person reads it and as JSON."""
+"""The verdicts of a check, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ NO_MATCH = "no known mistake matches"
 
 @dataclass(frozen=True)
 class Line:
-    """The verdict on one property. A failed one says what was wrong, and how to see it.
+    """The verdict on one property. If it failed, `text` describes what is wrong.
 
-    `counterexample` is code to paste: it ends in an assertion that fails, or in the call that
-    raises. `searched`: the catalogue was asked, also if no `mistake` came of it.
+    `counterexample` is code that shows the failure: it ends in an assertion that fails, or in the
+    call that raises. `searched` is whether the catalogue was searched; `mistake` is None if no row
+    of it fits.
     """
 
     property: str
@@ -40,7 +41,7 @@ class Line:
         return "\n".join(parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give what JSON can hold."""
+        """Return the contents as a dict that can be written as JSON."""
         mistake = self.mistake and {
             key: getattr(self.mistake, key) for key in ("name", "sentence", "term")
         }
@@ -50,7 +51,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The lines on one implementation, after how many examples, and what else is worth knowing."""
+    """The verdict on one implementation: its lines, the number of examples, and remarks."""
 
     name: str
     convention: str
@@ -61,7 +62,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether every property holds, and all examples were judged."""
+        """Return whether every property holds and the check was not stopped."""
         return self.stopped is None and all(line.passed for line in self.lines)
 
     def __str__(self) -> str:
@@ -81,18 +82,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts on all implementations. True if all are right; printed, it explains itself."""
+    """The verdicts on all implementations. It is true if all are right; print it to read them."""
 
     verdicts: list[Verdict]
 
     @property
     def ok(self) -> bool:
-        """Whether every implementation is right."""
+        """Return whether every implementation is right."""
         return all(verdict.ok for verdict in self.verdicts)
 
     @property
     def exit_code(self) -> int:
-        """0: all right. 1: something is wrong. 2: something could not be judged."""
+        """Return 0 if all is right, 1 if something is wrong, 2 if something is undecided."""
         if any(not line.passed for verdict in self.verdicts for line in verdict.lines):
             return 1
         return 0 if self.ok else 2
@@ -106,7 +107,7 @@ class Report:
     __repr__ = __str__
 
     def as_dict(self) -> dict[str, Any]:
-        """Give what JSON can hold."""
+        """Return the contents as a dict that can be written as JSON."""
         verdicts = []
         for verdict in self.verdicts:
             lines = [line.as_dict() for line in verdict.lines]

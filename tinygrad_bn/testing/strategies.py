@@ -1,6 +1,6 @@
-"""Hypothesis strategies: arrays and whole batch norm cases, with the edges that hide mistakes.
+"""Hypothesis strategies for arrays and batch norm cases, with the edge cases of batch norm.
 
-Everything shrinks to small whole numbers in a plain layout, so that a failing case can be read.
+All values shrink to small integers in a C-contiguous layout, so that a failing case can be read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis.extra import numpy as hnp
 
+from .functions import ComposedFunction, functions
+
+__all__ = [
+    "BatchNormCase", "ComposedFunction", "arrays", "axis_layouts", "batch_norm_cases", "batches",
+    "broadcastable", "cotangents", "functions", "is_blind", "laid_out", "numbers", "seeing",
+]  # fmt: skip
+
 Array = npt.NDArray[Any]
 Draw = st.DrawFn
 
@@ -23,7 +30,7 @@ LAYOUTS = ("C", "F", "strided", "reversed")
 
 
 def numbers(dtype: npt.DTypeLike = np.float64) -> st.SearchStrategy[float]:
-    """Draw a finite number of size up to 10; first the whole ones.
+    """Draw a finite number of absolute value up to 10, which shrinks to an integer.
 
     >>> from hypothesis import find
     >>> find(numbers(), lambda number: number > 2.5)
@@ -42,24 +49,24 @@ def arrays(
     layouts: Sequence[str] = LAYOUTS,
     elements: st.SearchStrategy[float] | None = None,
 ) -> Array:
-    """Draw an array of `shape`, in one of the memory `layouts`, of `elements` (``numbers``).
+    """Draw an array of `shape` in one of the memory `layouts`.
 
-    The layouts: "C", "F" (columns first), "strided" (every second value of a longer array) and
-    "reversed" (a view with negative strides).
+    `elements` draws its values (by default ``numbers``). The layouts are "C", "F" (columns first),
+    "strided" (every second value of a longer array) and "reversed" (a view with negative strides).
 
     >>> from hypothesis import find
     >>> find(arrays((2, 2)), lambda x: x.sum() >= 3)
     array([[0., 0.],
            [0., 3.]])
     """
-    # Without `fill` every element is drawn for itself: else most arrays would be constant.
+    # st.nothing() as `fill`: every element is drawn, otherwise most arrays would be constant.
     elements = numbers(dtype) if elements is None else elements
     values = draw(hnp.arrays(dtype, shape, elements=elements, fill=st.nothing()))
     return laid_out(values, draw(st.sampled_from(layouts)))
 
 
 def laid_out(values: Array, layout: str) -> Array:
-    """Give the same values in another memory layout (see ``arrays``)."""
+    """Return the same values in another memory layout (see ``arrays``)."""
     if layout == "F":
         return np.asfortranarray(values)
     if layout == "strided":
@@ -79,11 +86,11 @@ def batches(
     layouts: Sequence[str] = LAYOUTS,
     elements: st.SearchStrategy[float] | None = None,
 ) -> Array:
-    """Draw a mini-batch, with what makes normalizing hard.
+    """Draw a mini-batch, of a kind that may be difficult to normalize.
 
-    The kinds: "plain"; "constant", a feature with one value only; "repeated", the first
-    example again and again but for the last; "nearly constant", a variance of about eps; "offset",
-    a mean of some hundred standard deviations or more; "tiny" and "huge", a scale of about 1/1000
+    The kinds are "plain"; "constant", where all values of one feature are equal; "repeated", where
+    all examples but the last are equal; "nearly constant", a variance of about eps; "offset", a
+    mean of some hundred standard deviations or more; "tiny" and "huge", a scale of about 1/1000
     and 1000.
     """
     x: Array = draw(arrays(shape, dtype, ("C",), elements))
@@ -104,12 +111,13 @@ def batches(
 
 
 def is_blind(dy: Array, x: Array, axis: tuple[int, ...]) -> bool:
-    """Tell whether a cotangent sees nothing of the backward pass of batch norm.
+    """Return whether dx is nearly 0 for a cotangent, by correct and by many wrong formulas.
 
-    For each feature, the backward annihilates (but for eps) what lies in the span of 1 and x: with
-    such a cotangent dx is 0, by the right formula and by many wrong ones. A cotangent is blind if
-    for some feature hardly anything of it lies outside of that span (of the constants alone,
-    where a feature has only two values; a single value leaves nothing to see).
+    For each feature, the backward pass of batch norm maps the span of 1 and x to 0 (but for eps).
+    For a cotangent in this span, dx is 0 by the correct formula and by many wrong ones, so it
+    cannot distinguish them. The result is True if, for some feature, the cotangent is nearly 0 or
+    lies almost entirely in this span. If the features have only two values, the span is that of 1
+    alone. If they have a single value, dx is 0 for every cotangent, and the result is False.
     """
     m = math.prod(x.shape[i] for i in axis)
     if m < 2:
@@ -130,16 +138,17 @@ def cotangents(
     layouts: Sequence[str] = LAYOUTS,
     elements: st.SearchStrategy[float] | None = None,
 ) -> st.SearchStrategy[Array]:
-    """Draw an upstream gradient for the batch `x` that is not blind (see ``is_blind``)."""
+    """Draw an upstream gradient for the batch `x`, for which ``is_blind`` is false."""
     drawn = arrays(x.shape, x.dtype, ("C",), elements).map(lambda dy: seeing(dy, x, axis))
     return st.tuples(drawn, st.sampled_from(layouts)).map(lambda pair: laid_out(*pair))
 
 
 def seeing(dy: Array, x: Array, axis: tuple[int, ...]) -> Array:
-    """Replace what is blind in a cotangent, feature by feature, by a single 1 among zeros.
+    """Replace the cotangent of each feature for which ``is_blind`` is true by a unit vector.
 
-    Of m > 2 such replacements at least one is far from the two-dimensional span of 1 and x.
-    (Drawing again until it is not blind would stand in the way of shrinking.)
+    The result of ``is_blind`` is false for this unit vector. Of the m > 2 unit vectors, at least
+    one is far from the two-dimensional span of 1 and x. (Drawing the cotangent again until
+    ``is_blind`` is false would hinder shrinking.)
     """
     kept = [i for i in range(x.ndim) if i not in axis]
     order = (*kept, *axis)
@@ -166,7 +175,7 @@ class BatchNormCase:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of all its arrays."""
+        """Return the dtype of all its arrays."""
         dtype: np.dtype[Any] = self.x.dtype
         return dtype
 
@@ -175,7 +184,7 @@ class BatchNormCase:
 def axis_layouts(
     draw: Draw, ndims: Sequence[int] = (2, 4, 1, 3), max_side: int = 4
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Draw a shape and the axes averaged over: also one row, one column, any set of axes."""
+    """Draw a shape and the axes averaged over, including one row, one column and any axes."""
     ndim = draw(st.sampled_from(ndims))
     shape = draw(st.tuples(*[st.integers(1, max_side)] * ndim))
     usual = tuple(i for i in range(ndim) if i != 1 or ndim == 1)
@@ -193,11 +202,12 @@ def batch_norm_cases(
     layouts: Sequence[str] = LAYOUTS,
     elements: st.SearchStrategy[float] | None = None,
 ) -> BatchNormCase:
-    """Draw x, gamma, beta, dy, axis and eps that belong together.
+    """Draw x, gamma, beta, dy, axis and eps with shapes that fit each other.
 
-    `layouts_of_axes` draws the shape of x with the axes averaged over (``axis_layouts``); gamma
-    and beta have one value per feature, gamma none near 0; dy is never blind (``is_blind``).
-    `elements` are those of x, beta and dy (``numbers``).
+    `layouts_of_axes` draws the shape of x and the axes averaged over (by default
+    ``axis_layouts``). gamma and beta have one value per feature; no value of gamma is near 0.
+    ``is_blind`` is false for dy. `elements` draws the values of x, beta and dy (by default
+    ``numbers``).
 
     >>> from hypothesis import find
     >>> case = find(batch_norm_cases(), lambda case: case.x.size > 2 and case.x.std() > 0)

@@ -1,7 +1,7 @@
-"""The process in which ``tinygrad-bn check`` runs the file that it judges.
+"""The process in which ``tinygrad-bn check`` runs the file that it checks.
 
-Whatever that code does (print, exit, loop for ever, crash), it does here; this process leaves one
-JSON object in a file, and is ended by the command if it does not.
+If the user's code prints, exits, crashes or runs forever, it does so only in this process. The
+process writes one JSON object to a file. If it does not end, the command ends it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .judge import check
 
 
 def main(request: dict[str, Any], answers: str) -> NoReturn:
-    """Judge as requested, write the answer into a file, and end, whatever threads still run."""
+    """Check as requested, write the answer to a file, and exit, even if threads still run."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     Path(answers).write_text(json.dumps(answer(**request)))
@@ -35,10 +35,10 @@ def answer(
     seconds: float,
     seconds_per_call: float,
 ) -> dict[str, Any]:
-    """Give the report as text and data, or the sentence that says why there is none."""
+    """Return the report as text and data, or an error message in one sentence."""
     path = Path(file)
     try:
-        # Importing may take long without being wrong: the limit for the whole holds.
+        # A slow import is not a mistake, so only the limit for the whole check applies.
         defined = Caller(seconds, seconds)(f"import {path.stem}", namespace_of, path)
         subjects = recognise(defined, name)
     except CallError as error:
@@ -52,12 +52,12 @@ def answer(
 
 
 def namespace_of(path: Path) -> dict[str, Any]:
-    """Run a Python file as a module, beside whose file it may import others."""
+    """Run a Python file as a module, which may import other files of its folder."""
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(path.resolve().parent))
     sys.argv = [str(path)]
     loader = SourceFileLoader(path.stem, str(path))
     module = module_from_spec(spec_from_loader(path.stem, loader))  # type: ignore[arg-type]
-    sys.modules.setdefault(path.stem, module)  # never in place of what others have imported
+    sys.modules.setdefault(path.stem, module)  # a module imported before is not replaced
     loader.exec_module(module)
     return vars(module)

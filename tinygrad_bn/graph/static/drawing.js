@@ -1,5 +1,5 @@
-/* The graph on the page: the pieces that Graphviz laid out put together for the scopes that are
-   unfolded, cards and arrows, panning and zooming. */
+/* The graph on the page: the layouts of the unfolded scopes are combined, cards and arrows are
+   drawn, and the drawing is panned and zoomed. */
 
 const PAD = 16;
 const HEAD = 26;
@@ -7,7 +7,7 @@ const [CARD_W, CARD_H] = data.card;
 const [FOLDED_W, FOLDED_H] = data.folded; // with GAP above and below
 const GAP = 12;
 const BADGE = 12;
-const SMOOTHLY = 400; // above this number of nodes, folding does not glide
+const SMOOTHLY = 400; // above this number of nodes, folding is not animated
 const unfolded = new Set();
 const cards = new Map(); // "n12" or "s3" -> its element
 const arrows = new Map(); // "scope tail head source" -> its path
@@ -25,7 +25,7 @@ data.nodes.forEach((node, id) => members[node.in].push(id));
 const inside = data.scopes.map((_, k) => members[k].length);
 for (let k = data.scopes.length - 1; k > 0; k--) inside[data.scopes[k].parent] += inside[k];
 
-/** A map of the line that makes room: each [from, to, extra] grows by at least `extra`. */
+/** Return a map of the line in which each interval [from, to, extra] grows by at least `extra`. */
 function stretched(intervals) {
   const ends = [...new Set(intervals.flatMap(([from, to]) => [from, to]))].sort((a, b) => a - b);
   const pieces = ends.slice(1).map((to, i) => {
@@ -36,7 +36,7 @@ function stretched(intervals) {
   return (v) => v + pieces.reduce((sum, [a, b, rate]) => sum + rate * Math.max(0, Math.min(v, b) - a), 0);
 }
 
-/** Lay out a scope with what is unfolded in it, its content's corner at (0, 0). */
+/** Lay out a scope with the unfolded scopes in it; the corner of its content is at (0, 0). */
 function composed(k) {
   const { w, h, at, edges } = data.layouts[k];
   const grown = children[k].filter((c) => unfolded.has(c)).map((c) => {
@@ -81,7 +81,7 @@ function composed(k) {
   return out;
 }
 
-/** Let a curve whose ends were moved leave and arrive upright. */
+/** Make a curve vertical at both ends, after its ends were moved. */
 function upright(points) {
   const [[x0, y0], [x1, y1]] = [points[0], points.at(-1)];
   const reach = Math.min(60, Math.max(14, Math.abs(y1 - y0) / 2));
@@ -89,10 +89,10 @@ function upright(points) {
   points[points.length - 2] = [x1, y1 - reach];
 }
 
-/** The first three points of a straight curve from `a` to `b`. */
+/** Return the first three points of a straight curve from `a` to `b`. */
 const straight = (a, b) => [a, [a[0], (a[1] + b[1]) / 2], [b[0], (a[1] + b[1]) / 2]];
 
-/** The outline of a card tells its kind: square input, cut parameter, round result, double output. */
+/** Draw the outline of a card by its kind: square input, cut parameter, round result, double output. */
 function outline(kind, w, h, top) {
   const [l, r, t, b] = [-w / 2, w / 2, top, h / 2];
   const c = 9;
@@ -167,7 +167,7 @@ function curve(points) {
   return d;
 }
 
-/** Draw the graph as it is folded now. */
+/** Draw the graph with the scopes that are unfolded now. */
 function draw() {
   const whole = composed(0);
   placed.clear();
@@ -202,21 +202,21 @@ function firstInside(k) {
   return members[k].length ? [members[k][0]] : children[k].flatMap(firstInside);
 }
 
-/** What a node is drawn as: itself, or the folded scope that it is in. */
+/** Return the name of the item that shows a node: its own, or that of the folded scope around it. */
 function drawnAs(id) {
   let name = `n${id}`;
   for (let k = data.nodes[id].in; k; k = data.scopes[k].parent) if (!unfolded.has(k)) name = `s${k}`;
   return name;
 }
 
-/** The scopes around a scope, itself first, the whole graph last. */
+/** List the scopes around a scope, itself first, the whole graph last. */
 function around(k) {
   const path = [k];
   while (k) path.push((k = data.scopes[k].parent));
   return path;
 }
 
-/** The drawn pieces of the arrow between two nodes. */
+/** List the drawn pieces of the arrow between two nodes. */
 function arrowBetween(tail, head) {
   const [a, b] = [around(data.nodes[tail].in), around(data.nodes[head].in)];
   const common = a.find((k) => b.includes(k));
@@ -227,11 +227,11 @@ function arrowBetween(tail, head) {
   return keys.map((key) => arrows.get(key)).filter(Boolean);
 }
 
-/** Move the drawing: as a picture while it moves (fast), drawn anew when it rests (sharp). */
+/** Move the drawing: as a picture while it moves (fast), drawn again when it stops (sharp). */
 function look() {
   view.style.transform = `translate(${camera.x}px,${camera.y}px) scale(${camera.k})`;
   view.style.willChange = "transform";
-  view.classList.toggle("far", camera.k < 0.3); // too small to be read, and costly to paint
+  view.classList.toggle("far", camera.k < 0.3); // text is too small to be read, and slow to paint
   clearTimeout(camera.rest);
   camera.rest = setTimeout(() => (view.style.willChange = ""), 160);
 }
@@ -245,7 +245,7 @@ function zoom(factor, x = drawing.clientWidth / 2, y = drawing.clientHeight / 2)
   look();
 }
 
-/** Show the whole graph; at the start, no smaller than can be read. */
+/** Show the whole graph, with a scale of at least `least`: at the start, large enough to read. */
 function fit(least = 0) {
   const [, , w, h] = placed.get("whole");
   const [W, H] = [drawing.clientWidth, drawing.clientHeight];
@@ -256,7 +256,7 @@ function fit(least = 0) {
   look();
 }
 
-/** Bring an item into view if it is out of it. */
+/** Move the drawing so that an item is visible, if it is not. */
 function reveal(name) {
   const [x, y, w, h] = placed.get(name);
   const [left, top] = [camera.x + x * camera.k, camera.y + y * camera.k];

@@ -1,4 +1,4 @@
-/* Steps, keys and links: what the reader does, and what of it is shown. */
+/* Steps, keys and links: the input of the reader, and the state that is shown. */
 
 const state = { step: 0, node: null, playing: 0 };
 
@@ -25,7 +25,7 @@ function headline([phase, id]) {
   return data.comparisons.length ? "The graph and the closed forms" : "The gradients";
 }
 
-/** Show everything as the state has it. */
+/** Show the current state. */
 function render() {
   const [phase, id] = steps[state.step];
   byId("step").value = state.step;
@@ -43,7 +43,7 @@ function render() {
   mark(phase, id);
 }
 
-/** Mark each card and arrow with where the step leaves it. */
+/** Mark each card and arrow with its state at the current step. */
 function mark(phase, active) {
   const back = state.step > forwardSteps;
   for (const [name, card] of cards) {
@@ -69,7 +69,7 @@ function mark(phase, active) {
     phase === "forward" || node.parts[position] !== null ? arrowBetween(i, active) : []);
   for (const arrow of lit) {
     arrow.classList.add(phase);
-    arrow.parentNode.append(arrow); // over the others
+    arrow.parentNode.append(arrow); // drawn over the others
   }
 }
 
@@ -95,7 +95,7 @@ function go(step, { quietly = false } = {}) {
   remember();
 }
 
-/** Open a node in the panel, or with null go back to the step. */
+/** Show a node in the panel; with null, show the current step again. */
 function select(id) {
   state.node = id;
   if (id !== null) {
@@ -124,7 +124,7 @@ function play(on = !state.playing) {
   byId("play").setAttribute("aria-label", on ? "Pause" : "Play");
 }
 
-/** A link to what is shown: #step=12, #node=x_hat (or its number), or both. */
+/** Store what is shown in the link of the page: #step=12, #node=x_hat (or its number), or both. */
 function remember() {
   const node = state.node === null ? "" : `&node=${state.node}`;
   history.replaceState(null, "", `#step=${state.step}${node}`);
@@ -229,11 +229,11 @@ drawing.addEventListener("click", (event) => {
 drawing.addEventListener("wheel", (event) => {
   event.preventDefault();
   const box = drawing.getBoundingClientRect();
-  const rate = event.ctrlKey ? 0.01 : 0.0015; // a pinch on a trackpad comes as a wheel with ctrl
+  const rate = event.ctrlKey ? 0.01 : 0.0015; // a pinch on a trackpad is a wheel event with ctrl
   zoom(Math.exp(-event.deltaY * rate), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
 
-// The start: what can be unfolded and still be read is unfolded
+// At the start, scopes are unfolded up to 60 items in all, which can still be read
 
 let seen = members[0].length + children[0].length;
 for (let level = children[0]; level.length; level = level.flatMap((k) => (unfolded.has(k) ? children[k] : [])))

@@ -1,4 +1,4 @@
-/* Formulas and rules in MathML: with the names of the tensors put in, and with their numbers. */
+/* Formulas and rules in MathML, with the names of the tensors, and with their numbers. */
 
 const math = (tag, ...children) => made("http://www.w3.org/1998/Math/MathML", tag, {}, children);
 const row = (...children) => math("mrow", ...children);
@@ -6,7 +6,7 @@ const sign = (text) => math("mo", text);
 const OPERANDS = { a: 0, b: 1 };
 const MOST_TERMS = 4;
 
-/** Build a tree, each letter that `put` knows replaced by what it stands for. */
+/** Build the elements of a tree, with each letter that is in `put` replaced by its content. */
 function built(tree, put, tight = false) {
   const [tag, ...children] = tree;
   if (tag === "mspace") return put.times ? sign("·") : thinSpace();
@@ -53,7 +53,7 @@ const named = (node) => ({
   },
 });
 
-/** Where the number lies in an array that broadcasting spreads over `shape`. */
+/** Return the index in an array of shape `narrow`, broadcast to `shape`, of the k-th number. */
 function spread(k, shape, narrow) {
   const at = place(k, shape).slice(shape.length - narrow.length);
   return narrow.reduce((index, n, axis) => index * n + (n === 1 ? 0 : at[axis]), 0);
@@ -61,7 +61,7 @@ function spread(k, shape, narrow) {
 
 const valueAt = (id, k, shape) => data.nodes[id].value[spread(k, shape, data.nodes[id].shape)];
 
-/** The numbers at the k-th place of the result. */
+/** Return the numbers that replace the letters, at the k-th place of the result. */
 const numbered = (node, k) => ({
   times: true,
   letter(letter, tight) {
@@ -82,7 +82,7 @@ function summed(terms) {
 
 const range = (n) => Array.from({ length: n }, (_, i) => i);
 
-/** Which numbers of the input a reduction gathers into the k-th of its result. */
+/** List the numbers of the input that a reduction combines into the k-th of its result. */
 function gathered(node, k) {
   const { shape } = data.nodes[node.inputs[0]];
   const axes = node.params.axis;
@@ -97,7 +97,7 @@ const isReduction = (node) => (node.op === "sum" || node.op === "mean") && node.
 
 const times = (a, b) => row(numberOf(a), sign("·"), numberOf(b));
 
-/** The k-th number of the result from the numbers that went in, or null if there is no short way. */
+/** Write the k-th number of the result with the numbers of the inputs; null without a short form. */
 function forwardNumbers(node, k) {
   if (![node, ...node.inputs.map((i) => data.nodes[i])].every((n) => isWhole(n.value))) return null;
   if (node.elementwise) return built(node.formula, numbered(node, k));
@@ -116,7 +116,7 @@ function forwardNumbers(node, k) {
   return null;
 }
 
-/** The k-th number of what the rule gives to input `position`, likewise. */
+/** Write the k-th number of the cotangent that the rule passes to input `position`, likewise. */
 function backwardNumbers(node, position, k) {
   const inputs = node.inputs.map((i) => data.nodes[i]);
   if (![node.grad, node.value, ...inputs.map((n) => n.value)].every(isWhole)) return null;
@@ -155,7 +155,7 @@ function forwardFormula(node) {
   return isItsName ? formula(right) : formula(nameOf(node.title), sign("="), right);
 }
 
-/** Whether broadcasting repeated the input, so that its cotangent is a sum. */
+/** Return whether broadcasting repeated the input, so that its cotangent is a sum. */
 const isRepeated = (node, input) => node.elementwise && product(input.shape) < product(node.shape);
 
 function backwardFormula(node, position, isOneOfSeveral) {

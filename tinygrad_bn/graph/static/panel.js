@@ -1,9 +1,9 @@
-/* The panel beside the graph: what a step does, what a node is, and the comparison at the end. */
+/* The panel beside the graph: the current step, a selected node, and the comparison at the end. */
 
 const panel = byId("panel-body");
 const picks = { forward: 0, parts: [] }; // which number of the result, and of each part, is shown
 
-/** What adds up to each node's gradient, in the order in which it arrives: [user, position]. */
+/** The terms of the gradient of each node, in the order of computation: [user, position]. */
 const terms = data.nodes.map(() => []);
 for (let id = data.nodes.length - 1; id >= 0; id--) {
   const node = data.nodes[id];
@@ -38,14 +38,14 @@ function listed(ids) {
   return list;
 }
 
-/** A tensor with its name over it. */
+/** Show a tensor with its name above it. */
 function tensor(heading, array, shape, options = {}) {
   return html("div", { class: "tensor" },
     html("p", { class: "heading" }, ...heading, html("span", { class: "quiet" }, ` ${shapeText(shape)}`)),
     shown(array, shape, options));
 }
 
-/** Numbers put in for one place of the result, and which place that is. */
+/** Show a formula with the numbers for one place of the result, and name that place. */
 function withNumbers(numbers, result, k, shape, several) {
   if (numbers === null) return quiet("The numbers of this operation are in the tables.");
   const at = several ? html("p", { class: "quiet at" }, `at ${placeText(k, shape)}`) : null;
@@ -72,7 +72,7 @@ function forwardPanel(id) {
   );
 }
 
-/** The seed of the backward pass. */
+/** Show the seed of the backward pass. */
 function seedPanel(id) {
   const node = data.nodes[id];
   panel.replaceChildren(
@@ -105,7 +105,7 @@ function backwardPanel(id, arrived) {
     ...rules.filter(Boolean));
 }
 
-/** The parts of a node's gradient, those not yet there as gaps. */
+/** List the parts of a node's gradient; those not computed yet are gaps. */
 function partsOf(id, arrived) {
   const list = html("ul", { class: "terms" });
   for (const [user, position] of terms[id]) {
@@ -117,7 +117,7 @@ function partsOf(id, arrived) {
   return list;
 }
 
-/** How the cotangents that meet at a node add up, at this step. */
+/** Show the sum of the cotangents of a node, at the current step. */
 function addingUp(id, arrived) {
   const node = data.nodes[id];
   if (terms[id].length < 2) return null;
@@ -176,7 +176,7 @@ function endPanel() {
   panel.replaceChildren(...content);
 }
 
-/** A gradient from the graph and in each closed form, number by number. */
+/** Show a gradient by the graph and by each closed form, number by number. */
 function beside(c) {
   const columns = [["the graph", c.graph], ...c.forms.map((f) => [f.name, f.value])];
   if (!isWhole(c.graph) || c.graph.length > 64)

@@ -1,10 +1,10 @@
-/* Finding a node by its name, operation or scope. */
+/* Search for a node by its name, operation or scope. */
 
 const field = byId("search");
 const found = byId("found");
 let choice = 0;
 
-/** How well a node fits: 0 by the start of its name, 1 by name or operation, 2 by its scope. */
+/** Return how a node fits: 0 by the start of its name, 1 by name or operation, 2 by scope, 3 not. */
 function fitness(node, words) {
   const names = [node.name ?? "", node.title, node.op ?? node.kind].map((name) => name.toLowerCase());
   if (names.slice(0, 2).some((name) => name.startsWith(words))) return 0;

@@ -1,5 +1,5 @@
 "use strict";
-/* The page's data, small helpers for elements, and how an array of numbers is shown:
+/* The data of the page, small helpers for elements, and the display of an array of numbers:
    a table if it is small, otherwise a heatmap and a histogram. */
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -16,7 +16,7 @@ const html = (tag, attributes = {}, ...children) =>
 const svg = (tag, attributes = {}, ...children) =>
   made("http://www.w3.org/2000/svg", tag, attributes, children);
 
-/** Four digits, as the pictures have them. */
+/** Write a number with four digits, as in the pictures. */
 function brief(value) {
   const x = Number(value);
   if (!Number.isFinite(x)) return String(value).replace("Infinity", "∞").replace("-", "−");
@@ -31,7 +31,7 @@ const isWhole = (array) => Array.isArray(array);
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
 const shapeText = (shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
 
-/** The place of the k-th number: [2, 0]. */
+/** Return the place of the k-th number, such as [2, 0]. */
 function place(k, shape) {
   const at = [];
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -42,7 +42,7 @@ function place(k, shape) {
 }
 const placeText = (k, shape) => (shape.length ? `[${place(k, shape).join(", ")}]` : "");
 
-/** Show an array: `pick` is called with the index of a number that is clicked. */
+/** Show an array; `pick` is called with the index of a number that is clicked. */
 function shown(array, shape, { picked = -1, pick = null, label = "" } = {}) {
   if (!isWhole(array)) return sampled(array, shape, label);
   if (array.length === 0) return html("p", { class: "quiet" }, "empty");
@@ -71,7 +71,7 @@ function table(array, shape, columns, picked, pick, label) {
   return html("div", { class: "scroll" }, html("table", { class: "numbers", "aria-label": label }, body));
 }
 
-/** A colour from blue (negative) by the background (0) to orange (positive). */
+/** Return a colour from blue (negative) through the background (0) to orange (positive). */
 function shade(value, largest) {
   const x = Number(value);
   if (!Number.isFinite(x)) return "#888";

@@ -1,10 +1,8 @@
-"""NumPy's four operations, quick also where a small operand meets a large one.
+"""Addition, subtraction, multiplication and division of a large array by a small one.
 
-Batch norm is made of little else: one mean, one scale, one shift for thousands of values. NumPy
-begins an inner loop anew for every repetition of the small operand, and on short rows that costs
-as much as the arithmetic. Here the small one is copied until it fills a row that NumPy takes in
-one go, and the large one is seen as rows of that length. Each number is what NumPy would give:
-this file is a matter of speed alone.
+NumPy begins an inner loop anew for each repetition of the small operand, and on short rows that
+costs as much as the arithmetic. Here the small one is copied until it fills a row of 8,192 values,
+and the large one is seen as rows of that length. The numbers are those of NumPy, to the last bit.
 """
 
 from __future__ import annotations
@@ -12,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Array = Any  # an ndarray, a plain number, or a Tensor that stands in for one
+from ..table import Array
+from .allocator import keep_freed_memory
 
 LARGE = 2**17  # values; with fewer, NumPy's own way is as quick
 ROW = 8192  # values that NumPy takes in one go: np.getbufsize()
@@ -33,13 +32,14 @@ class Rows(NamedTuple):
 
 
 def _quick(ufunc: np.ufunc) -> Callable[..., Array]:
-    """Make a ufunc of two operands quick for large arrays. A Tensor is left to NumPy's protocol."""
+    """Make a ufunc of two operands quick for large arrays."""
 
     def operation(x: Array, y: Array, out: Array | None = None) -> Array:
         large = (type(x) is np.ndarray and x.size >= LARGE) or (
             type(y) is np.ndarray and y.size >= LARGE
         )
         if large and isinstance(x, PLAIN) and isinstance(y, PLAIN):
+            keep_freed_memory()
             return _on_large(ufunc, x, y, out)
         return ufunc(x, y) if out is None else ufunc(x, y, out)
 
@@ -47,13 +47,6 @@ def _quick(ufunc: np.ufunc) -> Callable[..., Array]:
 
 
 add, subtract, multiply, divide = map(_quick, (np.add, np.subtract, np.multiply, np.true_divide))
-
-
-def product(x: Array, number: Array, y: Array) -> Array:
-    """Compute ``x * (number * y)``; if x is repeated, in an order that makes no array for it."""
-    if _is_repeated(x) and x.dtype != np.float16:  # which might overflow in that order
-        return multiply(multiply(x, number), y)
-    return multiply(x, number * y)
 
 
 def _on_large(ufunc: np.ufunc, x: Array, y: Array, out: Array | None) -> Array:
@@ -67,10 +60,10 @@ def _on_large(ufunc: np.ufunc, x: Array, y: Array, out: Array | None) -> Array:
     rows = _rows(shape, y_shape if large is x else x_shape)
     if rows is None or large.shape != shape or not large.dtype == small.dtype in FLOATS:
         return ufunc(x, y, out)
+    if not (large.flags.c_contiguous and (out is None or out.flags.c_contiguous)):
+        return ufunc(x, y, out)
     if out is None:
         out = np.empty(shape, large.dtype)
-    if not (large.flags.c_contiguous and out.flags.c_contiguous):
-        return ufunc(x, y, out)
 
     def compute(many: Array, few: Array, into: Array) -> None:
         many, few, into = many.reshape(-1, few.size), few.reshape(-1), into.reshape(-1, few.size)
@@ -101,6 +94,8 @@ def repeated(x: Array, shape: tuple[int, ...]) -> Array:
     """Repeat along axes of length 1, as np.broadcast_to does, but in a fifth of the time."""
     if not (type(x) is np.ndarray and x.flags.c_contiguous and x.ndim == len(shape)):
         return np.broadcast_to(x, shape)
+    if not all([n in (1, m) for n, m in zip(x.shape, shape, strict=True)]):
+        return np.broadcast_to(x, shape)  # which says what is wrong
     strides = [0 if n == 1 else stride for n, stride in zip(x.shape, x.strides, strict=True)]
     view: Array = np.ndarray(shape, x.dtype, x, 0, strides)
     view.setflags(write=False)
@@ -108,7 +103,7 @@ def repeated(x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _once(x: Array) -> Array:
-    """See what an array repeats (with a stride of 0) only once."""
+    """Return an array with what it repeats (with a stride of 0) only once."""
     if not _is_repeated(x):
         return x
     return x[tuple([slice(1) if stride == 0 else slice(None) for stride in x.strides])]
