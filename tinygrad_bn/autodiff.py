@@ -9,6 +9,7 @@ primitive, and adds up what arrives. It knows no single rule, and of a Tensor on
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -21,22 +22,16 @@ from .table import Array, Primitive, Rule
 
 
 class Recorded(Protocol):
-    """What the reverse pass reads of a Tensor, and the two ways in which it asks for one."""
+    """What the reverse pass reads of a Tensor."""
 
     requires_grad: bool
-    grad: Any
     number: int  # in the order of execution
     op: Primitive | None
     inputs: tuple[Any, ...]  # the tensors that it was made from
     values: tuple[Any, ...]  # what they held: arrays, or plain Python numbers
     params: dict[str, Any]
     made_in: Scope | None
-    made_at: str | None
-    _value: Any  # its array
-
-    def inputs_as_they_were(self) -> list[Any]: ...
-    def constant(self, data: Any) -> Any: ...
-    def wrap(self, array: Any, requires_grad: bool) -> Any: ...
+    made_at: str | None  # the line of the user's code
 
 
 T = TypeVar("T", bound=Recorded)
@@ -213,7 +208,7 @@ def grad(
         if not tensor.requires_grad:
             raise ValueError(f"grad: input {i} needs no gradient: make it with requires_grad=True")
     create_graph |= MODE.get().trace is not None
-    with within(recording=create_graph):
+    with within(recording=True) if create_graph else nullcontext():
         cotangent = first_cotangent(output, grad_output, "grad_output")
     seeds = [(output, cotangent if create_graph else cotangent.data)]
     ids = set(map(id, wanted))

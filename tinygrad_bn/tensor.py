@@ -205,15 +205,9 @@ class Tensor(Operations, Conversions):
         symbolic = self.symbolic
         return symbolic if type(symbolic) is tuple else getattr(self._value, "shape", ())
 
-    @property
-    def size(self) -> int:
-        """The number of values."""
-        return math.prod(self.shape)
-
+    size = property(lambda self: math.prod(self.shape), doc="The number of values.")
     ndim = property(lambda self: len(self.shape), doc="The number of axes.")
-    dtype = property(
-        lambda self: getattr(self._value, "dtype", FLOAT64), doc="float16, float32 or float64."
-    )
+    dtype = property(lambda self: getattr(self._value, "dtype", FLOAT64), doc="Of the values.")
     T = property(lambda self: self.transpose(), doc="The transpose: all axes in reverse.")
     is_leaf = property(lambda self: self.op is None, doc="Whether it is data, not a result.")
     scope = property(

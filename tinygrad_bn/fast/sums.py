@@ -27,8 +27,11 @@ def sum(x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     """Sum as the row does."""
     if x.size >= LARGE and 0 in x.strides and 0 in axis:
         x = np.ascontiguousarray(x)  # the same numbers whether repeats are stored or not
-    if x.size < LARGE or not _by_eights(x, axis):
+    if x.dtype.kind != "f":
         return P.sum.forward(x, axis, keepdims)
+    if x.size < LARGE or not _by_eights(x, axis):
+        total = np.add.reduce(x, axis, np.float64, None, keepdims)  # type: ignore[call-overload]
+        return total.astype(x.dtype)
     return _total(x, lambda part: x[part], axis, keepdims).astype(x.dtype)
 
 
