@@ -163,7 +163,6 @@ def test_their_exception_is_told_with_their_line_and_our_call():
 @pytest.mark.parametrize(
     ("returned", "sentence"),
     [
-        (None, "backward must return the 3 values dx, dgamma, dbeta; it returned None"),
         ((1, 2), "it returned 2 values"),
         (np.ones(3), "it returned ndarray of shape (3,)"),
         ((np.ones((9, 9)),) * 3, "dx has shape (9, 9)"),
@@ -252,3 +251,94 @@ def test_recognising_takes_every_backward_and_leaves_other_norms_alone():
     assert recognise(namespace, "layernorm_forward")[0].names[0] == "layernorm_forward"
     with pytest.raises(NothingToJudgeError, match="nothing is called 'other'"):
         recognise(namespace, "other")
+
+
+# What is not written yet
+
+
+def forward_of_a_course(x, gamma, beta, bn_param):
+    out, cache = None, None
+    if bn_param["mode"] == "train":
+        mean, var = x.mean(axis=0), x.var(axis=0)
+        s = np.sqrt(var + bn_param.get("eps", 1e-5))
+        x_hat = (x - mean) / s
+        out, cache = gamma * x_hat + beta, (x_hat, gamma, s)
+        for name, new in (("running_mean", mean), ("running_var", var)):
+            bn_param[name] = (
+                bn_param["momentum"] * bn_param[name] + (1 - bn_param["momentum"]) * new
+            )
+    return out, cache
+
+
+def backward_of_a_course(dout, cache):
+    x_hat, gamma, s = cache
+    dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+    return gamma / s * (dout - dbeta / len(dout) - x_hat * dgamma / len(dout)), dgamma, dbeta
+
+
+def raises(dout, cache):
+    raise NotImplementedError("your code here")
+
+
+UNWRITTEN = {
+    "None": lambda dout, cache: None,
+    "a tuple of None": lambda dout, cache: (None, None, None),
+    "one None": lambda dout, cache: (None, *backward_of_a_course(dout, cache)[1:]),
+    "NotImplementedError": raises,
+}
+
+
+@pytest.mark.parametrize("backward", UNWRITTEN.values(), ids=UNWRITTEN)
+def test_a_backward_that_is_not_written_yet_is_no_mistake_and_the_forward_is_judged(backward):
+    report = check_batch_norm((forward_of_a_course, backward), examples=20)
+    (verdict,) = report.verdicts
+    assert report
+    assert report.exit_code == 0
+    assert {line.property for line in verdict.lines} >= {"forward", "running statistics"}
+    assert not {line.property for line in verdict.lines} & {"dx", "dgamma", "dbeta", "test mode"}
+    assert "the backward is not written yet" in str(report)
+    assert "the test mode is not written yet" in str(report)
+    assert "right, as far as it is written" in str(report)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda x, gamma, beta: None,
+        lambda x, gamma, beta: (None, None),
+        lambda x, gamma, beta: raises(x, gamma),
+    ],
+)
+def test_where_nothing_is_written_nothing_is_right_or_wrong(forward):
+    report = check_batch_norm((forward, UNWRITTEN["None"]), examples=20)
+    assert report.exit_code == 2
+    assert not report.verdicts[0].lines
+    assert "not written yet" in str(report)
+
+
+def test_a_mistake_in_a_forward_is_found_although_the_backward_is_missing():
+    def unbiased(x, gamma, beta, eps):
+        return gamma * (x - x.mean(0)) / np.sqrt(x.var(0, ddof=1) + eps) + beta, ()
+
+    def not_yet(dout, cache):
+        return None
+
+    report = check_batch_norm((unbiased, not_yet), examples=40)
+    assert report.exit_code == 1
+    assert [line.property for line in report.verdicts[0].lines if not line.passed] == ["forward"]
+
+
+def test_a_class_whose_backward_is_missing_is_judged_by_its_forward():
+    class Layer:
+        def __init__(self, gamma, beta):
+            self.gamma, self.beta = gamma, beta
+
+        def forward(self, x):
+            return self.gamma * (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5) + self.beta
+
+        def backward(self, dout):
+            pass
+
+    report = check_batch_norm(Layer, ndim=2, examples=20)
+    assert report
+    assert "the backward is not written yet" in str(report)

@@ -28,11 +28,13 @@ NOT_THEIRS = tuple(
 class CallError(Exception):
     """A call of the user's code failed.
 
-    `call` is the statement, `told` the error with the line of the user's code.
+    `call` is the statement, `told` the error with the line of the user's code. `unwritten` is
+    whether the code is only a place for code that is still to be written.
     """
 
     def __init__(self, call: str, error: BaseException) -> None:
         self.call = call
+        self.unwritten = isinstance(error, NotImplementedError)
         self.told = f"{type(error).__name__}: {error}".rstrip(": ")
         line = _their_line(error)
         if line:

@@ -77,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
     report = answer["report"]
     print(json.dumps(report, indent=2) if args.json else answer["text"])
     if report["exit_code"] == 2:
-        print("tinygrad-bn check: stopped before all was judged", file=sys.stderr)
+        empty = all(verdict["unwritten"] for verdict in report["verdicts"])
+        why = "nothing is written yet" if empty else "stopped before all was judged"
+        print(f"tinygrad-bn check: {why}", file=sys.stderr)
     code: int = report["exit_code"]
     return code
 

@@ -29,13 +29,25 @@ class NothingToJudgeError(Exception):
     """No batch norm with a known calling convention was found. The message is the reason."""
 
 
-def _unpacked(result: Any, names: str, call: str) -> tuple[Any, ...]:
-    """Return the results as a tuple. Raises TypeError if their number differs from `names`."""
+def _unpacked(result: Any, names: str, call: str, needed: int) -> tuple[Any, ...]:
+    """Return the results as a tuple. Raises TypeError if their number differs from `names`.
+
+    Raises NotImplementedError if one of the `needed` first results is None.
+    """
+    for value in [result, *(result[:needed] if isinstance(result, tuple | list) else ())]:
+        _written(value, call)
     count = names.count(",") + 1
     if not isinstance(result, tuple | list) or len(result) != count:
         came = f"{len(result)} values" if isinstance(result, tuple | list) else _kind(result)
         raise TypeError(f"{call} must return the {count} values {names}; it returned {came}")
     return tuple(result)
+
+
+def _written(result: Any, call: str) -> Any:
+    """Return a result. Raises NotImplementedError if it is None."""
+    if result is None:
+        raise NotImplementedError(f"{call} returns None")
+    return result
 
 
 def _kind(value: Any) -> str:
@@ -44,6 +56,9 @@ def _kind(value: Any) -> str:
     shape = getattr(value, "shape", None)
     kind = type(value).__name__
     return f"{kind} of shape {shape}" if shape is not None else kind
+
+
+PARTS = frozenset(["forward", "backward", "test mode"])  # that may still be unwritten
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,7 @@ class Pair:
     ndim: int
     names: tuple[str, ...]
     module: str | None
+    written: frozenset[str] = PARTS
 
     @property
     def convention(self) -> str:
@@ -71,7 +87,7 @@ class Pair:
     @property
     def has_test_mode(self) -> bool:
         """Return whether it has a test mode, which uses the running statistics."""
-        return self.fourth == "bn_param"
+        return self.fourth == "bn_param" and "test mode" in self.written
 
     def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:
         """Start a session with these running statistics."""
@@ -121,7 +137,8 @@ class PairSession:
         self.statements.append(statement)
 
         def run() -> Any:
-            return _unpacked(self.pair.forward(x, *self.inputs, *self.extra), "out, cache", forward)
+            result = self.pair.forward(x, *self.inputs, *self.extra)
+            return _unpacked(result, "out, cache", forward, 1)
 
         out, self.cache = self.call(statement, run)
         return out
@@ -133,7 +150,8 @@ class PairSession:
         self.statements.append(statement)
 
         def run() -> Any:
-            return _unpacked(self.pair.backward(dy, self.cache), "dx, dgamma, dbeta", backward)
+            result = self.pair.backward(dy, self.cache)
+            return _unpacked(result, "dx, dgamma, dbeta", backward, 3)
 
         dx, dgamma, dbeta = self.call(statement, run)
         return dx, dgamma, dbeta
@@ -153,6 +171,7 @@ class Layer:
     ndim: int
     names: tuple[str, ...]
     module: str | None
+    written: frozenset[str] = PARTS
 
     @property
     def convention(self) -> str:
@@ -164,6 +183,11 @@ class Layer:
     @property
     def has_test_mode(self) -> bool:
         """Return whether it has a test mode, which uses the running statistics."""
+        return self.takes_flag and "test mode" in self.written
+
+    @property
+    def takes_flag(self) -> bool:
+        """Return whether the forward takes a flag for training."""
         return len(_parameters(self.kind.forward)) > 2  # type: ignore[attr-defined]
 
     def session(self, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]) -> Session:
@@ -182,7 +206,7 @@ class LayerSession:
     def __init__(
         self, layer: Layer, call: Caller, gamma: Any, beta: Any, running: tuple[Any, Any]
     ) -> None:
-        self.call, self.flagged = call, layer.has_test_mode
+        self.call, self.flagged = call, layer.takes_flag
         taken = _parameters(layer.kind.__init__)  # type: ignore[misc]
         given: dict[str, Any] = {}
         if {"running_mean", "running_var"} <= set(taken):
@@ -209,7 +233,11 @@ class LayerSession:
         flags = (training,) if self.flagged else ()
         statement = f"out = layer.forward({', '.join((name, *map(str, flags)))})"
         self.statements.append(statement)
-        return self.call(statement, self.layer.forward, x, *flags)
+
+        def run() -> Any:
+            return _written(self.layer.forward(x, *flags), "forward")
+
+        return self.call(statement, run)
 
     def backward(self, dy: Any) -> tuple[Any, Any, Any]:
         """Run the backward: dx is returned, dgamma and dbeta are attributes."""
@@ -218,7 +246,8 @@ class LayerSession:
         def run() -> Any:
             result = self.layer.backward(dy)
             if isinstance(result, tuple):
-                return _unpacked(result, "dx, dgamma, dbeta", "backward")
+                return _unpacked(result, "dx, dgamma, dbeta", "backward", 3)
+            _written(result, "backward")
             for name in ("dgamma", "dbeta"):
                 if not hasattr(self.layer, name):
                     raise TypeError(f"after backward, the layer must have the attribute {name}")

@@ -10,7 +10,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -21,7 +21,7 @@ from hypothesis.errors import NoSuchExample
 from .batch import Batch, probe
 from .calls import Caller, CallError, TimeLimitError
 from .catalogue import Mistake
-from .conventions import NothingToJudgeError, Subject, layers, pair
+from .conventions import PARTS, NothingToJudgeError, Subject, layers, pair
 from .counterexample import script
 from .diagnosis import diagnose
 from .expectation import (
@@ -145,17 +145,46 @@ def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
 
 
 def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
-    """Check one implementation and return the verdict."""
+    """Check one implementation and return the verdict. What is not written yet is not judged."""
+    name = ", ".join(subject.names)
     try:
+        missing = _unwritten(subject, call)
+        notes = [f"the {part} is not written yet: {why}" for part, why in missing.items()]
+        if "forward" in missing:
+            return Verdict(name, subject.convention, 0, [], notes, unwritten=True)
+        subject = replace(subject, written=PARTS - set(missing))
         with np.errstate(all="ignore"):
             choices = choices_of(subject, call)
     except TimeLimitError as late:
-        return Verdict(", ".join(subject.names), subject.convention, 0, [], [], str(late))
-    court = Court(subject, call, choices)
+        return Verdict(name, subject.convention, 0, [], [], str(late))
+    court = Court(subject, call, choices, notes=set(notes))
     judged = court.survey(examples, seed)
     lines = court.lines(seed)
-    name, notes = ", ".join(subject.names), sorted(court.notes)
-    return Verdict(name, subject.convention, judged, lines, notes, court.stopped)
+    return Verdict(name, subject.convention, judged, lines, sorted(court.notes), court.stopped)
+
+
+def _unwritten(subject: Subject, call: Caller) -> dict[str, str]:
+    """Find the parts that return None or raise NotImplementedError, and what they said."""
+    batch = probe(subject.ndim, 1.0)
+    missing: dict[str, str] = {}
+
+    def attempt(part: str, use: Callable[[Any], Any]) -> None:
+        session = subject.session(call, batch.gamma, batch.beta, running_of(batch))
+        session.train(batch.x.copy())
+        try:
+            use(session)
+        except CallError as error:
+            if error.unwritten:
+                missing[part] = error.told.removeprefix("NotImplementedError: ")
+
+    try:
+        attempt("backward", lambda session: session.backward(batch.dy.copy()))
+        if subject.has_test_mode:
+            attempt("test mode", lambda session: session.test(batch.x.copy()))
+    except CallError as error:
+        if error.unwritten:
+            missing["forward"] = error.told.removeprefix("NotImplementedError: ")
+    return missing
 
 
 def cases(ndim: int, larger: int | None = None) -> st.SearchStrategy[BatchNormCase]:
@@ -214,7 +243,8 @@ class Court:
         with np.errstate(all="ignore"):
             seen = observe(self.subject, batch, self.call)
             forward_runs = not isinstance(seen["y"].value, CallError)
-            derivative = self.reference(batch) if gradients and forward_runs else None
+            differentiate = gradients and forward_runs and "backward" in self.subject.written
+            derivative = self.reference(batch) if differentiate else None
             self.seen |= set(seen)
             self.notes |= notes_on(batch, seen)
             found = findings(seen, expected_values(batch, seen, derivative))

@@ -19,34 +19,84 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A numerical gradient, and for each element a bound on its error."""
+    """A numerical gradient, a bound on the error of each element, and the scale of its terms.
+
+    An element is a sum over the outputs of f; `scale` is the sum of the absolute values of these
+    terms, to which rounding and cancellation are to be compared. An infinite error means that no
+    derivative was found: a kink, or a point where f is not finite.
+    """
 
     value: Array
     error: Array
+    scale: Array
+    kinks: Array  # where the slopes to both sides differ
+
+
+def exact(value: Array) -> Estimate:
+    """Make an estimate of a derivative that is known."""
+    nothing = np.zeros(value.shape)
+    return Estimate(value, nothing, np.abs(value), nothing.astype(bool))
 
 
 def slope(
     f: Callable[[float], tuple[float, float]], step: float, ratio: float, levels: int
 ) -> tuple[float, float]:
-    """Differentiate f at 0; return the derivative and a bound on its error.
+    """Differentiate f at 0: return the derivative and a bound on its error.
 
-    f returns a value and the rounding error of that value. The first step is `step`; each further
-    one is the step before divided by `ratio`. An extrapolation is computed from two estimates. Its
-    difference from them bounds its truncation error. Its rounding error is that of f divided by
-    the step.
+    f returns a value and the rounding error of that value. The steps are `step`, divided by `ratio`
+    again and again. The error of an extrapolation is bounded by its differences from the two
+    estimates that it is made of, plus rounding, which is divided by the step. An estimate is given
+    up if a difference over a smaller step contradicts it: then f varies over shorter distances.
     """
-    best, smallest = np.nan, np.inf
     row: list[float] = []
+    best: list[tuple[float, float]] = []  # of each level: the estimate, and its error
+    plain: list[tuple[float, float]] = []  # the difference itself, and its rounding
     for _ in range(levels):
         (ahead, a), (behind, b) = f(step), f(-step)
         coarser, row = row, [(ahead - behind) / (2 * step)]
+        plain.append((row[0], (a + b) / step))
+        found = (np.nan, np.inf)
         for k, previous in enumerate(coarser, start=1):
             row.append(row[-1] + (row[-1] - previous) / (ratio ** (2 * k) - 1))
             error = max(abs(row[-1] - row[-2]), abs(row[-1] - previous)) + (a + b) / step
-            if error < smallest:  # false for NaN, as from a step that leaves the domain
-                best, smallest = row[-1], error
+            if error < found[1]:  # false for the NaN of a step that leaves the domain
+                found = row[-1], error
+        best.append(found)
         step /= ratio
-    return best, smallest
+    first = 0
+    while first < levels:
+        level = min(range(first, levels), key=lambda k: best[k][1])
+        value, error = best[level]
+        against = [
+            k
+            for k in range(level + 1, levels)
+            if abs(plain[k][0] - value) > 2 * (error + plain[k][1])
+        ]
+        if not against:
+            return value, error
+        first = against[0]
+    return np.nan, np.inf
+
+
+def has_kink(
+    f: Callable[[float], tuple[float, float]], step: float, ratio: float, levels: int
+) -> bool:
+    """Return whether the slopes of f to both sides of 0 differ by more than rounding explains.
+
+    The difference of the two slopes over a step h is h f'' + O(h^3) for a smooth f, and goes to 0
+    with h; at a kink it stays. Two steps, extrapolated to 0, tell them apart.
+    """
+    middle, c = f(0.0)
+    coarser = np.nan
+    for _ in range(levels):
+        (ahead, a), (behind, b) = f(step), f(-step)
+        jump = (ahead - 2 * middle + behind) / step
+        limit = (ratio * jump - coarser) / (ratio - 1)
+        uncertain = (ratio + 1) / (ratio - 1) * (a + b + 2 * c) / step
+        if abs(limit) > abs(jump - coarser) / 2 + 4 * uncertain and abs(jump) > 4 * uncertain:
+            return True  # false for NaN
+        coarser, step = jump, step / ratio
+    return False
 
 
 def vjp(
@@ -58,25 +108,54 @@ def vjp(
     ratio: float = 2.0,
     levels: int = 4,
 ) -> list[Estimate]:
-    """Differentiate sum(w * f(*xs)) with respect to every element of every x.
+    """Differentiate sum(w * f(*xs)) by every element of every x; `steps` are the first steps.
 
-    `steps` are the first steps of the differences.
+    The rounding error of f is measured, not assumed: by how much the sum moves when every input
+    moves by one rounding, here and a step away. So it includes what is lost inside of f.
     """
-
-    def weighted(y: Array) -> tuple[float, float]:
-        unit = np.finfo(y.dtype if y.dtype.kind == "f" else np.float64).eps
-        return float(np.sum(w * y)), 4 * float(unit * np.sum(np.abs(w * y)))
-
+    noise = _noise(f, xs, w, steps)
     estimates = []
     for i, x in enumerate(xs):
-        value, error = np.zeros(x.shape), np.zeros(x.shape)
+        value, error, scale = np.zeros(x.shape), np.zeros(x.shape), np.zeros(x.shape)
+        kinks = np.zeros(x.shape, bool)
         for place in np.ndindex(x.shape):
 
-            def moved(t: float, i: int = i, place: tuple[int, ...] = place) -> tuple[float, float]:
+            def terms(t: float, i: int = i, place: tuple[int, ...] = place) -> Array:
                 shifted = [np.array(each, copy=True) for each in xs]
                 shifted[i][place] += t
-                return weighted(np.asarray(f(*shifted)))
+                return np.asarray(w * np.asarray(f(*shifted)), np.float64)
 
-            value[place], error[place] = slope(moved, float(steps[i][place]), ratio, levels)
-        estimates.append(Estimate(value, error))
+            def moved(t: float, terms: Callable[[float], Array] = terms) -> tuple[float, float]:
+                return float(np.sum(terms(t))), noise
+
+            step = float(steps[i][place])
+            value[place], error[place] = slope(moved, step, ratio, levels)
+            scale[place] = np.sum(np.abs(terms(step / 8) - terms(-step / 8))) / (step / 4)
+            if has_kink(moved, step, ratio, levels):
+                error[place], kinks[place] = np.inf, True
+        estimates.append(Estimate(value, error, scale, kinks))
     return estimates
+
+
+def _noise(f: Callable[..., Array], xs: Sequence[Array], w: Array, steps: Sequence[Array]) -> float:
+    """Bound the rounding error of sum(w * f) at xs and around."""
+    rng = np.random.default_rng(0)
+    largest = 0.0
+    for away in (0.0, 0.5, -1.0):
+        at = [
+            x + away * step * rng.uniform(0.5, 1, x.shape)
+            for x, step in zip(xs, steps, strict=True)
+        ]
+        y = np.asarray(f(*at))
+        unit = float(np.finfo(y.dtype if y.dtype.kind == "f" else np.float64).eps)
+        here = np.asarray(w * y, np.float64)
+        bounds = [4 * unit * float(np.sum(np.abs(here)))]
+        for _ in range(4):
+            nudged = [
+                x * (1 + np.finfo(np.float64).eps * rng.choice([-1.0, 1.0], x.shape)) for x in at
+            ]
+            change = np.sum(np.asarray(w * np.asarray(f(*nudged)), np.float64) - here)
+            bounds.append(2 * abs(float(change)))
+        finite = [bound for bound in bounds if np.isfinite(bound)]
+        largest = max([largest, *finite])
+    return largest

@@ -59,6 +59,7 @@ class Verdict:
     lines: list[Line]
     notes: list[str] = field(default_factory=list)
     stopped: str | None = None
+    unwritten: bool = False  # there is nothing to judge yet
 
     @property
     def ok(self) -> bool:
@@ -77,7 +78,12 @@ class Verdict:
         wrong = [line.property for line in self.lines if not line.passed]
         if wrong:
             return f"wrong: {', '.join(wrong)}"
-        return "could not be judged" if self.stopped else "right"
+        if self.unwritten:
+            return "not written yet"
+        if self.stopped:
+            return "could not be judged"
+        partly = any("is not written yet" in note for note in self.notes)
+        return "right, as far as it is written" if partly else "right"
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,14 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """Return 0 if all is right, 1 if something is wrong, 2 if something is undecided."""
+        """Return 0 if all is right, 1 if something is wrong, 2 if something is undecided.
+
+        Parts that are not written yet do not count, unless nothing else is there.
+        """
         if any(not line.passed for verdict in self.verdicts for line in verdict.lines):
             return 1
-        return 0 if self.ok else 2
+        nothing_judged = all(verdict.unwritten for verdict in self.verdicts)
+        return 0 if self.ok and not nothing_judged else 2
 
     def __bool__(self) -> bool:
         return self.ok
