@@ -197,7 +197,7 @@ def _swapaxes(a: Array, axis1: int, axis2: int) -> Array:
 
 
 def _einsum(subscripts: Any, *operands: Array, out: Any = None, optimize: Any = None) -> Array:
-    """Give every operand one axis per letter, multiply, and sum over the letters that vanish."""
+    """Align the operands on one axis per letter, multiply, and sum over the letters that vanish."""
     _without("np.einsum", out=out)
     if not isinstance(subscripts, str) or "." in subscripts:
         _refuse("np.einsum without plain subscripts such as 'ij,ij->j'", "write every index")

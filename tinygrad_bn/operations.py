@@ -269,7 +269,7 @@ class Operations:
         return np.dot(self, other)  # type: ignore[call-overload]
 
     def ravel(self) -> Any:
-        """Put all values along a single axis."""
+        """Return all values along a single axis."""
         return self.reshape(-1)
 
     flatten = ravel

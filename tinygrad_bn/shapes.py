@@ -80,7 +80,7 @@ def without_operands(index: Any) -> tuple[Any, list[Any]]:
 
 
 def _filled(index: Any, arrays: Sequence[Array]) -> Any:
-    """Put the index arrays that are inputs in their places."""
+    """Return an index with the index arrays that are inputs in their places."""
     if not arrays:
         return index
     rest = iter(arrays)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from . import tree
 from .data import Variable
+from .tree import leaves
 
 
 def bound(
     program: str, inputs: Sequence[Variable], arrays: Sequence[Any], named: Mapping[str, Any]
 ) -> dict[Variable, Any]:
     """Check arrays against inputs, and return the value of each input."""
-    given = tree.leaves(arrays) if _has_containers(arrays, len(inputs)) else list(arrays)
+    given = leaves(arrays) if _has_containers(arrays, len(inputs)) else list(arrays)
     rest = dict(named)
     given += [rest.pop(x.name) for x in inputs[len(given) :] if x.name in rest]
     if len(given) != len(inputs) or rest:

@@ -13,12 +13,14 @@ from ..arrays import lock
 from ..autodiff import reverse_pass
 from ..recording import within
 from ..tensor import Tensor
-from . import arguments, identity, listing, tree
-from .arguments import argument_names
+from .arguments import argument_names, bound
 from .data import ProgramData, Step, Variable
+from .identity import identity
+from .listing import listing
 from .reading import Reader
 from .replaying import on_tensors
 from .tracing import Place, Trace, leaf
+from .tree import mapped
 
 if TYPE_CHECKING:
     from ..graph import Graph
@@ -134,7 +136,7 @@ class Program(ProgramData):
 
     def bind(self, *arrays: Any, **named: Any) -> dict[Variable, Any]:
         """Check arrays against the inputs, and return the value of each."""
-        return arguments.bound(self.name, self.inputs, arrays, named)
+        return bound(self.name, self.inputs, arrays, named)
 
     def _value(self, x: Variable, values: Mapping[Variable, Any]) -> Any:
         return values.get(x, getattr(x, "value", None))  # of a constant or captured tensor
@@ -143,7 +145,7 @@ class Program(ProgramData):
         def leaf(place: Any) -> Any:
             return results[place.number] if isinstance(place, Place) else place
 
-        return tree.mapped(self.structure, leaf)
+        return mapped(self.structure, leaf)
 
     def _chosen(self, wrt: Any) -> list[Variable]:
         if wrt is None:
@@ -168,7 +170,7 @@ class Program(ProgramData):
 
     @property
     def _identity(self) -> Any:
-        return identity.identity(self)
+        return identity(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Program) and self._identity == other._identity
@@ -177,7 +179,7 @@ class Program(ProgramData):
         return hash(self._identity)
 
     def __str__(self) -> str:
-        return listing.listing(self)
+        return listing(self)
 
     def __repr__(self) -> str:
         return f"<Program {self.name}: {len(self.equations)} equations>"
@@ -232,9 +234,9 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
         raise TypeError(f"trace: a function is expected, not {type(f).__name__}")
     tracer = Trace()
     named = [*zip(argument_names(f, args), args, strict=True)]
-    given = [tree.mapped(arg, partial(tracer.argument, name, weak=True)) for name, arg in named]
+    given = [mapped(arg, partial(tracer.argument, name, weak=True)) for name, arg in named]
     fixed = {
-        name: tree.mapped(arg, partial(tracer.argument, name, weak=False))
+        name: mapped(arg, partial(tracer.argument, name, weak=False))
         for name, arg in kwargs.items()
     }
     with tracer.running():

@@ -17,7 +17,8 @@ from ..arrays import real_array
 from ..recording import users_line, within
 from ..sizes import Axis, Guard, Size
 from ..tensor import NUMBERS, Tensor
-from . import reading, tree
+from .reading import Reader
+from .tree import mapped
 
 BROADCASTS = "an axis of length 1 broadcasts"
 
@@ -220,11 +221,11 @@ class Trace:
             outputs.append(value)
             return Place(len(outputs) - 1)
 
-        structure = tree.mapped(result, output)
+        structure = mapped(result, output)
         updates = list(self.updates.values())
         axes = [axis for g in self.guards.values() for axis in sizes.axes_of(g.left, g.right)]
         measured = [self.behind[axis.of] for axis in axes if axis.of in self.behind]
-        reader = reading.Reader(names, self.since, self.behind, self.equal)
+        reader = Reader(names, self.since, self.behind, self.equal)
         read = reader.read([*outputs, *[value for _, value in updates], *measured], self.inputs)
         named = {id(v.tensor): v.name for v in read.captured}
         guards = [
@@ -255,7 +256,7 @@ def leaf(value: Any, name: str | None, needs_grad: bool) -> Tensor:
 
 
 def _with_the_rest(lengths: Sequence[Any], before: Sequence[Any]) -> list[Any]:
-    """Put the length that -1 stands for into the lengths of a reshaped array."""
+    """Compute the length that -1 stands for in the shape of a reshaped array."""
     total: Any = 1
     for n in before:
         total = total * n
