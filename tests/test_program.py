@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -533,3 +534,110 @@ def test_eager_calls_on_plain_data_keep_nothing_alive() -> None:
     y = tg.batch_norm(X, np.ones(3))
     assert y.op is None
     assert y.inputs == ()
+
+
+# What others tried
+
+
+def test_a_length_that_is_returned_is_read_anew() -> None:
+    program = tg.trace(lambda x: (x.sum(), x.shape[0], 1 / x.shape[0], x.shape), X)
+    total, size, share, shape = program(X[:2])
+    assert (total, size, share, shape) == (X[:2].sum(), 2, 0.5, (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("f", "traced", "called"),
+    [
+        (lambda x, y: (x @ y).sum(), [(6, 2, 3), (6, 3, 4)], [(1, 2, 3), (6, 3, 4)]),
+        (lambda b, x: np.broadcast_to(b, x.shape) * x, [(3,), (6, 3)], [(1,), (6, 3)]),
+        (lambda x, y: x * y, [(6, 3), (6, 3)], [(1, 3), (6, 3)]),
+        (lambda x, y: np.where(x > y, x, y), [(6, 3), (3,)], [(6, 1), (3,)]),
+    ],
+)
+def test_inputs_that_were_equally_long_and_now_broadcast_are_refused(f, traced, called) -> None:
+    rng = np.random.default_rng(0)
+    program = tg.trace(f, *[rng.normal(size=shape) for shape in traced])
+    with pytest.raises(ValueError, match="this program holds for"):
+        program(*[rng.normal(size=shape) for shape in called])
+
+
+def test_arguments_keep_their_places_in_containers_and_by_name() -> None:
+    program = tg.trace(lambda p: p["a"] - p["b"], {"a": 1.0, "b": 0.0})
+    assert program({"b": 10.0, "a": 1.0}) == -9.0
+    by_name = tg.trace(lambda x, w: x - w, w=np.array(1.0), x=np.array(2.0))
+    assert by_name(10.0, 1.0) == by_name(w=1.0, x=10.0) == 9.0
+    fixed = tg.trace(lambda x, how, c: x * c["w"], X, "times", {"w": X, "b": None})
+    same(fixed(X, "times", {"w": X + 1, "b": None}), X * (X + 1))
+    same(fixed(X, X + 1), X * (X + 1))
+    with pytest.raises(TypeError, match="is an array; dict came"):
+        tg.trace(lambda a, b: a - b["c"], X, {"c": X})({"c": X}, X)
+
+
+def test_numbers_that_do_not_fit_and_masks_that_would_be_lost_are_refused() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        tg.trace(lambda k: k * 2, np.array([1], np.int8))([300])
+    with pytest.raises(TypeError, match="lose its mask"):
+        tg.trace(lambda x: x.sum(), X)(np.ma.masked_array(X, X > 0))
+
+
+def test_numpy_functions_of_numbers_are_as_wide_as_numpy_makes_them() -> None:
+    x = X.astype(np.float32)
+    for f in (lambda x, k: x / np.sqrt(k), lambda x, k: x * np.maximum(k, 0.1)):
+        program = tg.trace(f, x, 3)
+        same(program(x, 2), eager(lambda t, f=f: f(t, 2), [x])[1])
+
+
+def test_a_number_that_is_an_exponent_has_a_gradient() -> None:
+    x = np.abs(X) + 0.5
+    dx, dk = tg.trace(lambda x, k: x**k, x, 2.0).gradient()(x, 3.0, np.ones_like(x))
+    np.testing.assert_allclose(dx, 3 * x**2)
+    np.testing.assert_allclose(dk, (x**3 * np.log(x)).sum())
+    by_size = tg.trace(lambda x: x ** x.shape[1], x)
+    np.testing.assert_allclose(by_size.gradient()(x[:2], x[:2]), 3 * x[:2] ** 3)
+
+
+def test_a_buffer_is_read_as_it_is_after_its_update() -> None:
+    layer = tg.nn.BatchNorm(3, dtype=np.float32)
+
+    def statistics(x: Any) -> Any:
+        layer(x)
+        return layer.running_mean
+
+    program = tg.trace(statistics, X)
+    got = program(X)
+    same(got, statistics(X))
+    assert program.updated(X)["running_mean"].dtype == np.float32
+
+
+def test_traces_inside_traces_and_after_each_other_do_not_meet() -> None:
+    inner = tg.trace(lambda x: tg.trace(lambda a: a * x, x)(x), X)
+    same(inner(X + 1), (X + 1) ** 2)
+    kept = []
+    tg.trace(lambda x: (kept.append(x), x * 2)[1], X)
+    with pytest.raises(TypeError, match="no value outside of the trace"):
+        kept[0].data  # noqa: B018
+
+
+def test_lengths_that_depend_on_values_have_gradients() -> None:
+    program = tg.trace(lambda x: (x[x > 0] ** 2).sum() + x[x < 0].max(), X)
+    x = X[:4] * 2
+    expected = np.where(x > 0, 2 * x, 0) + (x == x[x < 0].max())
+    np.testing.assert_array_equal(program.gradient()(x, 1.0), expected)
+
+
+def test_a_program_can_be_pickled() -> None:
+    program = tg.trace(lambda x: tg.batch_norm(x)[x[:, 0] > 0], X)
+    again = pickle.loads(pickle.dumps(program))
+    same(again(X[:4]), program(X[:4]))
+    same(again.gradient()(X[:4], program(X[:4])), program.gradient()(X[:4], program(X[:4])))
+
+
+def test_a_listing_tells_results_and_lengths_with_the_same_name_apart() -> None:
+    def f(x: Any) -> Any:
+        y = x * 2
+        y.name = "m"
+        return y / x.shape[0] + (y * y).sum(axis=0) / y
+
+    text = str(tg.trace(f, X))
+    assert "where m2 = x.shape[0]" in text
+    assert "m / m2" in text

@@ -64,6 +64,9 @@ class Operand:
     def __repr__(self) -> str:
         return "i"
 
+    def __reduce__(self) -> str:
+        return "OPERAND"  # there is only one, also after pickling
+
 
 OPERAND = Operand()
 

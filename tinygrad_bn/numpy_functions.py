@@ -149,6 +149,12 @@ def _take_along_axis(arr: Array, indices: Any, axis: Any = -1) -> Array:
     if not MODE.get().everything:
         indices = np.array(plain(indices))
     (axis,) = normalized_axes(axis, arr.ndim, "take_along_axis")
+    for i in range(arr.ndim):
+        if i != axis and indices.shape[i] != arr.shape[i]:
+            raise ValueError(
+                f"take_along_axis: indices of shape {indices.shape} do not fit an array of shape "
+                f"{arr.shape}: all axes but axis {axis} must be equally long"
+            )
     return shapes.take_along_axis(arr, indices, axis=axis)
 
 

@@ -98,7 +98,7 @@ def _logical(primitive: P.Primitive) -> tuple[Operation, Operation]:
 
     def operation(self: Any, other: Any) -> Any:
         for x in (self, other):
-            if getattr(x, "dtype", np.dtype(float)).kind != "b":
+            if not isinstance(x, bool) and getattr(x, "dtype", np.dtype(float)).kind != "b":
                 raise TypeError(f"{primitive}: two arrays of truth values are expected")
         return self._apply(primitive, (self, other))
 

@@ -232,8 +232,8 @@ def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Array:
 
 def _to_extreme(g: Array, out: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     hit = x == _expand(out, x, axis, keepdims)
-    share = hit / np.sum(hit, axis=axis, keepdims=True)
-    return _expand(g, x, axis, keepdims) * share.astype(x.dtype)
+    count = np.sum(hit, axis=axis, keepdims=True)
+    return _expand(g, x, axis, keepdims) * (hit.astype(x.dtype) / count.astype(x.dtype))
 
 
 sum = primitive(
@@ -298,7 +298,7 @@ def _matmul_shape(x: tuple[Any, ...], y: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 matmul = primitive(
-    "matmul", np.matmul, numpy=(np.matmul,), analytic=True, infix=4,
+    "matmul", np.matmul, numpy=(np.matmul,), analytic=True, infix=4, core=2,
     vjps=(_matmul_x, _matmul_y), shape=_matmul_shape,
     math=("a @ b", r"a\,b"), rules=(("g @ b^T", r"g\,b^{T}"), ("a^T @ g", r"a^{T}g")),
     example=("tg.matmul([[1.0, 2.0]], [[3.0], [4.0]])", "Tensor([[11.]])"),

@@ -32,7 +32,7 @@ transpose = primitive(
 )
 broadcast_to = primitive(
     "broadcast_to", lambda x, shape: np.broadcast_to(x, shape), analytic=True,
-    elementwise=True, shape=lambda x, shape: shape,
+    elementwise=True, core=0, shape=lambda x, shape: shape,
     vjps=(lambda g, out, x, shape: g,),  # the reverse pass sums over what was broadcast
     math=("a, repeated", r"\operatorname{broadcast} a"),
     rules=(("g, summed over the repeats", r"\sum g"),),

@@ -67,6 +67,9 @@ COMPUTE: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
+OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
 def _arithmetic(sign: str, *, reflected: bool = False) -> Callable[[Size, Any], Any]:
     def method(self: Size, other: Any) -> Any:
         if isinstance(other, bool) or not isinstance(other, int | float | Size):
@@ -159,8 +162,11 @@ class Size:
     def __repr__(self) -> str:
         return str(self.now)
 
+    def __str__(self) -> str:
+        return str(self._plain())
+
     def __format__(self, spec: str) -> str:
-        return format(self.now, spec)
+        return format(self._plain(), spec)
 
 
 def length(of: Any, axis: int, now: int, observer: Observer | None = None) -> Size:

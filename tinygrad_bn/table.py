@@ -30,6 +30,7 @@ class Primitive:
     predicate: bool = False  # the result is a truth value or an integer, without a gradient
     analytic: bool = False  # `forward` takes complex numbers, and is differentiable there
     infix: int = 0  # how tightly `math` binds: a < b 1, a + b 2, -a 3, a / b 4, a b 5, a^b 6
+    core: int | None = None  # operands broadcast in all but so many last axes
     shape: Callable[..., Any] | None = None  # of the result, by the shapes of the inputs
     compute: Callable[..., Array] = field(init=False)  # `forward`, unless fast/ replaces it
     pull: Sequence[Rule | None] = field(init=False)  # `vjps` for arrays, unless fast/ does

@@ -82,8 +82,8 @@ def _constant(data: Any) -> Tensor:
     if isinstance(data, int | float):
         return _blank(data)
     if isinstance(data, Size):
-        out = _blank(data.now)
-        out.symbolic = data
+        out, trace = _blank(data.now), MODE.get().trace
+        out.symbolic = data if id(data.observer) == id(trace) else None  # of a trace that is over
         return out
     return _blank(real_array(data))
 
@@ -177,6 +177,10 @@ class Tensor(Operations, Conversions):
     def data(self) -> npt.NDArray[Any]:
         """The value: a read-only array. Assigning replaces a leaf's value by a copy."""
         refuse_in_trace("the value of a Tensor was asked for")
+        if type(self.symbolic) is tuple:  # as in another thread, or kept by a module
+            raise TypeError(
+                "this Tensor was made by tg.trace: it has no value outside of the trace"
+            )
         return self._array
 
     @data.setter

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from ..arrays import float_array
 from ..files import write
 from ..recording import MODE, scope
-from ..tensor import Tensor
+from ..sizes import now
+from ..tensor import Tensor, as_tensor
 
 T = TypeVar("T")
 M = TypeVar("M", bound="Module")
@@ -61,7 +62,12 @@ class Buffer(Tensor):
         if trace is None:
             self.data = value
         else:
-            trace.update(self, value)
+            new = as_tensor(value)
+            if now(new.shape) != self._value.shape:
+                raise ValueError(
+                    f"{self.name} of shape {self.shape} cannot become {now(new.shape)}"
+                )
+            trace.update(self, new.astype(self.dtype))
 
 
 class Module:

@@ -10,31 +10,53 @@ import numpy as np
 
 from ..tensor import Tensor
 from .data import Variable
-from .tree import leaves
 
 
 def bound(
-    program: str, inputs: Sequence[Variable], arrays: Sequence[Any], named: Mapping[str, Any]
+    program: str,
+    inputs: Sequence[Variable],
+    arguments: Sequence[Any],
+    arrays: Sequence[Any],
+    named: Mapping[str, Any],
 ) -> dict[Variable, Any]:
-    """Check arrays against inputs, and return the value of each input."""
-    given = leaves(arrays) if _has_containers(arrays, len(inputs)) else list(arrays)
+    """Check arrays against inputs, and return the value of each input.
+
+    They come one by one, or in the containers of the arguments of the function that was traced.
+    """
     rest = dict(named)
-    given += [rest.pop(x.name) for x in inputs[len(given) :] if x.name in rest]
-    if len(given) != len(inputs) or rest:
+    given: dict[int, Any] = {}
+    if len(arrays) != len(inputs) or any(isinstance(a, tuple | list | dict) for a in arguments):
+        try:
+            for place, value in zip(arguments, arrays, strict=False):
+                _take(place, value, given)
+            given.update(enumerate(arrays[len(arguments) :], start=len(given)))
+        except (TypeError, KeyError, ValueError, IndexError):
+            given = {}  # they may still come one by one
+    if not given or len(given) < len(arrays) == len(inputs):
+        given = dict(enumerate(arrays))
+    for i, x in enumerate(inputs):
+        if i not in given and x.name in rest:
+            given[i] = rest.pop(x.name)
+    if set(given) != set(range(len(inputs))) or rest:
         names = ", ".join(x.name or "unnamed" for x in inputs)
         came = f"{len(given)} came" + (f", and {', '.join(rest)}" if rest else "")
         count = f"{len(inputs)} array{'s'[: len(inputs) != 1]}"
         raise TypeError(f"{program} takes {count} ({names}); {came}")
-    return {x: _checked(value, x) for x, value in zip(inputs, given, strict=True)}
+    return {x: _checked(given[i], x) for i, x in enumerate(inputs)}
 
 
-def _has_containers(arrays: Sequence[Any], expected: int) -> bool:
-    """Return whether arguments hold the arrays inside of tuples, lists or dicts."""
-    return len(arrays) != expected or any(
-        isinstance(arg, tuple | dict)
-        or (isinstance(arg, list) and any(isinstance(i, np.ndarray | Tensor) for i in arg))
-        for arg in arrays
-    )
+def _take(place: Any, value: Any, given: dict[int, Any]) -> None:
+    """Take the arrays out of an argument that has the form of the one that was traced."""
+    if isinstance(place, dict):
+        for key, inner in place.items():
+            _take(inner, value[key], given)
+    elif isinstance(place, tuple | list):
+        if not isinstance(value, tuple | list):
+            raise TypeError
+        for inner, item in zip(place, value, strict=True):
+            _take(inner, item, given)
+    elif place is not None:
+        given[place.number] = value
 
 
 def _checked(value: Any, x: Variable) -> Any:
@@ -44,7 +66,11 @@ def _checked(value: Any, x: Variable) -> Any:
         if not isinstance(number, int | float):
             raise TypeError(f"{x.name} is a plain number, not {type(value).__name__}")
         return number
-    array = value if isinstance(value, Tensor) else np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{x.name}: a masked array would lose its mask: fill it, as by .filled(0)")
+    if isinstance(value, dict | tuple) or value is None:
+        raise TypeError(f"{x.name} is an array; {type(value).__name__} came")
+    array: Any = value if isinstance(value, Tensor) else np.asarray(value)
     if array.dtype.kind in "biu" and x.dtype.type is np.float64:
         array = array.astype(np.float64)
     same_kind = array.dtype.kind in {"i": "iu", "u": "iu"}.get(x.dtype.kind, x.dtype.kind)
@@ -58,7 +84,12 @@ def _checked(value: Any, x: Variable) -> Any:
             f"{x.name} was traced with shape {x.shape}, of {len(x.shape)} axes; shape "
             f"{array.shape} came"
         )
-    return array if isinstance(array, Tensor) else array.astype(x.dtype, copy=False)
+    if isinstance(array, Tensor):
+        return array
+    converted = array.astype(x.dtype, copy=False)
+    if array.dtype.kind in "iu" and (converted != array).any():
+        raise ValueError(f"{x.name} holds {x.dtype}, and a number that came does not fit into it")
+    return converted
 
 
 def argument_names(f: Callable[..., Any], args: Sequence[Any]) -> list[str]:

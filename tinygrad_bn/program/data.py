@@ -119,7 +119,9 @@ class ProgramData:
     updates: Mapping[str, Variable] = field(default_factory=dict)
     guards: tuple[Guard, ...] = ()
     structure: Any = None  # of the function's result: containers with the places of outputs
+    arguments: Any = ()  # of the function: containers with the places of inputs
     order: int = 0  # of the derivative
+    examples: tuple[Any, ...] = field(default=(), repr=False)  # inputs, to record gradients with
 
     def evaluate(self, values: Values, compute: Compute = computed) -> Iterator[Step]:
         """Yield equation by equation with its value, from the values of the inputs.

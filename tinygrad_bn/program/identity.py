@@ -54,6 +54,7 @@ def identity(program: ProgramData) -> tuple[Any, ...]:
     return (
         tuple(digests[x] for x in program.inputs),
         tuple(sorted(guards)),
+        repr(program.structure),
         tuple(of(x) for x in program.outputs),
         tuple(sorted((name, of(x)) for name, x in program.updates.items())),
     )

@@ -31,6 +31,7 @@ class _Listing:
         self.made_by = {e.output: e for e in program.equations}
         self.names: dict[Variable, str] = {}
         self.taken: Counter[str] = Counter()
+        self.used: set[str] = set()
         self.lengths: dict[Axis, str] = {}
         self.letters_used: list[Axis] = []
         self.main = next((x.dtype for x in program.inputs if x.dtype.kind == "f"), None)
@@ -101,7 +102,7 @@ class _Listing:
 
     def _name_lengths(self) -> None:
         """Name the lengths of the inputs m, n, ... and equal ones alike."""
-        used: set[str] = set(self.names.values())
+        used = {e.output.name for e in self.program.equations} | set(self.names.values())
         for x in self.program.inputs:
             letters = LETTERS.get(len(x.shape), "m" + "d" * (len(x.shape) - 1))
             for axis, letter in enumerate(letters[: len(x.shape)]):
@@ -125,11 +126,14 @@ class _Listing:
 
     def _name(self, v: Variable, wanted: str) -> str:
         if v not in self.names:
-            self.taken[wanted] += 1
-            number = self.taken[wanted]
             unnamed = v.name is None and v in self.made_by
-            name = wanted if number == 1 else f"{wanted}_{number}"
-            self.names[v] = f"t{number}" if unnamed else name
+            name = "" if unnamed else wanted
+            while not name or name in self.used:
+                self.taken[wanted] += 1
+                number = self.taken[wanted]
+                name = f"t{number}" if unnamed else f"{wanted}_{number + 1}"
+            self.used.add(name)
+            self.names[v] = name
         return self.names[v]
 
     def _is_printed_in_place(self, equation: Equation, ends: set[Variable]) -> bool:

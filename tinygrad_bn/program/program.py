@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import lock
 from ..autodiff import reverse_pass
 from ..recording import within
 from ..tensor import Tensor
@@ -62,7 +61,7 @@ class Program(ProgramData):
     array([4., 0., 4.])
     """
 
-    def __call__(self, *arrays: Any, **named: Any) -> Any:
+    def __call__(self, /, *arrays: Any, **named: Any) -> Any:
         """Evaluate the program on other values.
 
         Each array has the dtype of the input that was traced, and as many axes; lengths may
@@ -136,7 +135,7 @@ class Program(ProgramData):
 
     def bind(self, *arrays: Any, **named: Any) -> dict[Variable, Any]:
         """Check arrays against the inputs, and return the value of each."""
-        return bound(self.name, self.inputs, arrays, named)
+        return bound(self.name, self.inputs, self.arguments, arrays, named)
 
     def _value(self, x: Variable, values: Mapping[Variable, Any]) -> Any:
         return values.get(x, getattr(x, "value", None))  # of a constant or captured tensor
@@ -185,7 +184,7 @@ class Program(ProgramData):
         return f"<Program {self.name}: {len(self.equations)} equations>"
 
 
-def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
+def trace(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Program:
     """Run `f` once, record everything that it computes, and return it as a Program.
 
     Parameters
@@ -235,14 +234,17 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     tracer = Trace()
     named = [*zip(argument_names(f, args), args, strict=True)]
     given = [mapped(arg, partial(tracer.argument, name, weak=True)) for name, arg in named]
+    order = argument_names(f, [None] * 100)
+    place = {name: i for i, name in enumerate(order)}
     fixed = {
-        name: mapped(arg, partial(tracer.argument, name, weak=False))
-        for name, arg in kwargs.items()
+        name: mapped(kwargs[name], partial(tracer.argument, name, weak=False))
+        for name in sorted(kwargs, key=lambda name: place.get(name, len(place)))
     }
     with tracer.running():
         result = f(*given, **fixed)
     name = getattr(f, "__name__", type(f).__name__).strip("<>")
-    program = Program(name, **tracer.result(result))
+    arguments = tracer.places(given)
+    program = Program(name, arguments=arguments, **tracer.result(result))
     if not program.outputs:
         raise TypeError(f"trace: {name} returned {type(result).__name__}, and no array")
     return program
@@ -258,8 +260,7 @@ def recorded(outputs: Sequence[Tensor], inputs: Sequence[Tensor]) -> Program:
 def _gradient(program: Program, chosen: Sequence[Variable], several: bool) -> Program:
     tracer = Trace()
     values: dict[Variable, Any] = {}
-    for x in program.inputs:
-        example = (1.0 if x.dtype.kind == "f" else 0) if x.weak else _stand_in(x)
+    for x, example in zip(program.inputs, program.examples, strict=True):
         values[x] = tracer.input(example, x.name)
     with tracer.running(), np.errstate(all="ignore"):
         outputs = on_tensors(program, values)
@@ -295,18 +296,20 @@ def _gradient(program: Program, chosen: Sequence[Variable], several: bool) -> Pr
     order = program.order + 1
     name = program.name.partition(", gradient")[0] + ", gradient"
     name += "" if order == 1 else f" of order {order}"
-    return Program(name, order=order, **tracer.result(result, names))
+    numbers = [i for i, x in enumerate(program.outputs) if x.dtype.kind == "f"]
+
+    def cotangent_of(place: Any) -> Any:
+        has_one = isinstance(place, Place) and place.number in numbers
+        return Place(len(program.inputs) + numbers.index(place.number)) if has_one else None
+
+    arguments = (*program.arguments, mapped(program.structure, cotangent_of))
+    return Program(name, order=order, arguments=arguments, **tracer.result(result, names))
 
 
 def _cotangent_name(name: str, named: set[str | None], order: int) -> str:
     """Name a cotangent: of mu it is dmu, in the second order d2mu; of dmu it is ddmu."""
     of_cotangent = name.startswith("d") and name[1:].lstrip("0123456789") in named
     return f"d{name}" if order == 0 or of_cotangent else f"d{order + 1}{name}"
-
-
-def _stand_in(x: Variable) -> Any:
-    """Make an array of the shape and dtype of a variable, to record with."""
-    return lock(np.full(x.shape, x.dtype.kind in "fb", x.dtype))
 
 
 def _is_sequence(wrt: Any) -> bool:

@@ -103,6 +103,8 @@ class Reader:
 
         `as_found`: without replacing lengths by others that must equal them.
         """
+        if any(axis.of not in self.variables for axis in self._followed(size, as_found)):
+            return sizes.number_now(size)  # a length that was kept from another trace
 
         def at(axis: Axis) -> Any:
             if not as_found and axis in self.equal:
@@ -132,6 +134,14 @@ class Reader:
                 stack += [result for size in used for result in self._measured(size)]
         return [found[number] for number in sorted(found)]
 
+    def _followed(self, size: Any, as_found: bool) -> list[Axis]:
+        """List the lengths that a number is written in."""
+        found = []
+        for axis in sizes.axes_of(size):
+            equal = None if as_found else self.equal.get(axis)
+            found += [axis] if equal is None else self._followed(equal, as_found)
+        return found
+
     def _measured(self, size: Any) -> list[Tensor]:
         """List the results whose lengths a number is computed from."""
         found = []
@@ -156,7 +166,7 @@ class Reader:
         captured = x.number < self.since if self.since >= 0 else type(x) is not Tensor
         if captured:
             frame, path = self._holder(x, None if user is None else user.made_in)
-            about["name"] = self._unique(path or about["name"] or "captured")
+            about["name"] = self.unique(path or about["name"] or "captured")
             scope = self.paths[frame if frame is not None else made_in]
             self.captured.append(Captured(**about, scope=scope, tensor=x))
             self._add(x, self.captured[-1], value)
@@ -207,7 +217,8 @@ class Reader:
             scope = scope.parent
         return frame, path
 
-    def _unique(self, name: str) -> str:
+    def unique(self, name: str) -> str:
+        """Return the name, with a number if an input or captured tensor has it."""
         number, unique = 1, name
         while unique in self.taken:
             number += 1

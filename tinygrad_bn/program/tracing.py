@@ -85,6 +85,11 @@ class Trace:
             for axis, n in enumerate(shape)
         )
 
+    def places(self, arguments: Any) -> Any:
+        """Write arguments with the places of inputs in them, and None for what is fixed."""
+        numbers = {id(tensor): Place(i) for i, tensor in enumerate(self.inputs)}
+        return tuple(mapped(list(arguments), lambda leaf: numbers.get(id(leaf))))
+
     # What the function does
 
     def operand(self, tensor: Tensor, recording: bool) -> Tensor:
@@ -104,17 +109,22 @@ class Trace:
 
     def made(self, out: Tensor) -> None:
         """Work out the lengths of a result from those of its operands."""
-        if not any(isinstance(value, np.ndarray) for value in out.values):
-            out._value = out._value.item()  # numbers alone give a number
+        assert out.op is not None
+        if out.op.infix > 1 and not any(isinstance(value, np.ndarray) for value in out.values):
+            out._value = out._value.item()  # the operators of Python make numbers of numbers
         out.symbolic = self._lengths(out)
 
     def _lengths(self, out: Tensor) -> tuple[Any, ...]:
         shape, op = np.shape(out._value), out.op
         assert op is not None
         known: Sequence[Any] | None = None
-        given = [x.shape for x in out.inputs]
+        given = [x.shape if x.number >= self.since else np.shape(x._value) for x in out.inputs]
         if op.shape is not None:
             known = op.shape(*given, **out.params)
+            if op.core is not None and known is not None:  # all but the last axes broadcast
+                stop = -op.core or None
+                whole = [*given, tuple(known)]
+                self._broadcast([lengths[:stop] for lengths in whole], shape[:stop])
         elif op.elementwise:
             known = self._broadcast(given, shape)
         elif op.reduces:
@@ -191,7 +201,9 @@ class Trace:
     def found(self, left: Any, sign: str, right: Any, outcome: bool) -> None:
         """Note how a comparison of lengths came out."""
         why = f"lengths were compared at {users_line()}"
-        if sign == "==" and outcome and isinstance(right, Size):
+        if not outcome:
+            sign, outcome = sizes.OPPOSITE[sign], True
+        if sign == "==" and isinstance(right, Size):
             self.same(left, right, why)
         else:
             self._guard(left, sign, right, outcome, why)
@@ -213,12 +225,14 @@ class Trace:
         def output(value: Any) -> Any:
             if isinstance(value, Size):
                 with self.running():
-                    value = shapes.broadcast_to(leaf(value.now, None, False), shape=())
+                    number = leaf(value.now, None, needs_grad=False)
+                    number.symbolic = value
+                    value = shapes.broadcast_to(number, shape=())
             if isinstance(value, np.ndarray | np.generic | float) or type(value) is int:
                 value = leaf(real_array(value), None, needs_grad=False)
             if not isinstance(value, Tensor):
                 return value
-            outputs.append(value)
+            outputs.append(self.operand(value, recording=True))
             return Place(len(outputs) - 1)
 
         structure = mapped(result, output)
@@ -228,6 +242,8 @@ class Trace:
         reader = Reader(names, self.since, self.behind, self.equal)
         read = reader.read([*outputs, *[value for _, value in updates], *measured], self.inputs)
         named = {id(v.tensor): v.name for v in read.captured}
+        for buffer, _ in updates:  # one that is written and not read has its own name only
+            named.setdefault(id(buffer), reader.unique(buffer.name or "buffer"))
         guards = [
             guard._replace(
                 left=reader.size(guard.left, as_found=True),
@@ -238,11 +254,11 @@ class Trace:
         return {
             **read.fields(self.inputs, outputs),
             "updates": {
-                named.get(id(buffer)) or buffer.name or "buffer": read.variables[value.number]
-                for buffer, value in updates
+                named[id(buffer)]: read.variables[value.number] for buffer, value in updates
             },
             "guards": tuple(guards),
             "structure": structure,
+            "examples": tuple(x._value for x in self.inputs),
         }
 
 
