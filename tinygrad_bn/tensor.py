@@ -67,9 +67,8 @@ def apply(
 def _blank(data: Any, made_in: Scope | None = None) -> Tensor:
     """Wrap a locked array, or a Python number: no copy, nothing recorded."""
     out: Tensor = object.__new__(Tensor)
-    out._value = data
+    out._value, out.number = data, next(NUMBERS)
     out.requires_grad = False
-    out.number = next(NUMBERS)
     out.inputs = out.values = ()
     out.params = NO_PARAMS
     out.made_in = made_in
@@ -164,12 +163,10 @@ class Tensor(Operations, Conversions):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a Tensor's name is a string, not {type(name).__name__}")
         self._value = float_array(data, dtype)
-        self.requires_grad = bool(requires_grad)
-        self.name = name
-        self.number = next(NUMBERS)
+        self.requires_grad, self.name = bool(requires_grad), name
+        self.number, self.params = next(NUMBERS), NO_PARAMS
         self.grad = self.op = self.made_in = self.made_at = self.symbolic = None
         self.inputs = self.values = ()
-        self.params = NO_PARAMS
 
     # What it holds
 
@@ -200,14 +197,13 @@ class Tensor(Operations, Conversions):
 
     @property
     def _array(self) -> npt.NDArray[Any]:
-        value = self._value
-        return value if type(value) is np.ndarray else lock(value * 1.0)
+        return self._value if type(self._value) is np.ndarray else lock(self._value * 1.0)
 
     @property
     def shape(self) -> Any:
         """The length of each axis. In a trace these are Sizes, which stand for any length."""
-        symbolic = self.symbolic
-        return symbolic if type(symbolic) is tuple else getattr(self._value, "shape", ())
+        traced = type(self.symbolic) is tuple
+        return self.symbolic if traced else getattr(self._value, "shape", ())
 
     size = property(lambda self: math.prod(self.shape), doc="The number of values.")
     ndim = property(lambda self: len(self.shape), doc="The number of axes.")
