@@ -457,6 +457,7 @@ def test_a_graph_of_a_program_shows_inputs_and_statistics(gradient: Any) -> None
     graph = tg.trace(layer, X).graph(X, gradient=gradient)
     assert graph["x"].kind == "input"
     assert graph["gamma"].kind == "parameter"
+    assert all(len(node.parts) == len(node.inputs) for node in graph.nodes)
     assert {"mu", "var", "x_hat", "y"} <= {node.name for node in graph.nodes}
     layer.eval()
     graph = tg.trace(layer, X).graph(X, gradient=gradient)

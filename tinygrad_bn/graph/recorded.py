@@ -173,7 +173,7 @@ class _Nodes:
             kind = "input" if equation is None else "result"
             kind = "output" if value_of.op is None else kind
         g, parts = self.walked.get(x, (None, ()))
-        whole = [*parts, *[None] * (len(inputs) - len(parts))] if self.walked else []
+        whole = [*parts, *[None] * (len(inputs) - len(parts))]
         value = self.read.values[x]
         node = Node(
             len(self.nodes), kind, name, scope,
