@@ -13,8 +13,11 @@ from .table import Array
 
 def fit(g: Array, like: Array) -> Array:
     """Undo broadcasting and promotion: return the cotangent in the shape and dtype of `like`."""
-    shape = g.shape if type(g) is np.ndarray else now(g.shape)
-    original = like.shape if type(like) is np.ndarray else now(getattr(like, "shape", ()))
+    if type(g) is type(like) is np.ndarray:
+        shape, original, dtype = g.shape, like.shape, like.dtype
+    else:  # lengths may be symbolic; a plain number has neither shape nor dtype
+        shape, original = now(g.shape), now(getattr(like, "shape", ()))
+        dtype = getattr(like, "dtype", g.dtype)
     if shape != original:
         axes = repeated_axes(shape, original)
         kept = len(shape) == len(original)
@@ -22,7 +25,6 @@ def fit(g: Array, like: Array) -> Array:
         g = total(g, axis=axes, keepdims=kept)
         if not kept and len(axes) > len(shape) - len(original):
             g = np.reshape(g, like.shape)
-    dtype = getattr(like, "dtype", g.dtype)  # a plain number has none
     return g if g.dtype == dtype else g.astype(dtype)
 
 
