@@ -2,8 +2,8 @@
 
 A graph is made of tensors that remember the primitive, the inputs and the values that made them.
 The pass walks it once from the output back, hands each tensor's cotangent to the rules of its
-primitive, and adds up what arrives. It knows no single rule, and of a Tensor only what
-``Recorded`` lists.
+primitive, and adds up what arrives. It knows no single rule. ``Recorded`` lists what the
+walk reads of a Tensor.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A Tensor as something else: an array, a number, a truth value, a text.
 
-In a trace these raise TypeError: what a function does with the value of one example would not hold
+In a trace all but printing raise TypeError: what a function does with the value of one example would not hold
 for other values.
 """
 

@@ -125,7 +125,7 @@ class Size:
         return self if self >= 0 else -self
 
     def _plain(self) -> Any:
-        """Become a plain number: from here on, the program is for this length alone."""
+        """Return a plain number; from here on the program holds for this length alone."""
         if self.observer is not None:
             self.observer.pinned(self)
         return self.now

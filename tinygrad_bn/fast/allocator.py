@@ -21,7 +21,7 @@ _pending = True
 
 
 def leave_allocator_alone() -> None:
-    """Leave the allocator of this process as it is. Large arrays then take up to 3 times as long.
+    """Leave the allocator of this process as it is. Large arrays then take longer.
 
     >>> import tinygrad_bn as tg
     >>> tg.leave_allocator_alone()
@@ -31,7 +31,7 @@ def leave_allocator_alone() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Make the settings, once. Without glibc, this does nothing."""
+    """Apply the settings, once. Does nothing without glibc."""
     global _pending
     if not _pending:
         return

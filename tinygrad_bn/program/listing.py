@@ -193,7 +193,7 @@ class _Listing:
         return self._atom(x)
 
     def _is_understood(self, made: Equation, user: Equation) -> bool:
-        """Whether `user` would repeat the array by itself, as elementwise operations do."""
+        """Return whether `user` repeats the array by itself, as elementwise operations do."""
         (x, *_), shape = made.inputs, made.output.shape
         others = [v for v in user.variables if v is not made.output]
         if not user.primitive.elementwise or not isinstance(x, Variable):
