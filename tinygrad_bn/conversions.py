@@ -1,7 +1,7 @@
 """A Tensor as something else: an array, a number, a truth value, a text.
 
-In a trace all but printing raise TypeError: what a function does with the value of one example would not hold
-for other values.
+In a trace all but printing raise TypeError: what a function does with the value of one example
+would not hold for other values.
 """
 
 from __future__ import annotations
