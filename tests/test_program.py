@@ -642,3 +642,18 @@ def test_a_listing_tells_results_and_lengths_with_the_same_name_apart() -> None:
     text = str(tg.trace(f, X))
     assert "where m2 = x.shape[0]" in text
     assert "m / m2" in text
+
+
+def test_a_program_inside_a_trace_refuses_lengths_for_which_it_does_not_hold() -> None:
+    for_six = tg.trace(lambda x: x / len(x), X)
+    with pytest.raises(ValueError, match=r"holds for x.shape\[0\] == 6 only .* here it is 4"):
+        tg.trace(lambda x: for_six(x) * 2, X[:4])
+    outer = tg.trace(lambda x: for_six(x) * 2, X)
+    with pytest.raises(ValueError, match="this program holds for"):
+        outer(X[:4])
+
+
+def test_what_was_recorded_eagerly_has_a_gradient_too() -> None:
+    leaf = tg.Tensor(X, requires_grad=True, name="x")
+    program = recorded([tg.relu(leaf) ** 2], [leaf])
+    np.testing.assert_array_equal(program.gradient()(-X, X)[0], 2 * np.maximum(-X, 0)[0] * X[0])

@@ -37,20 +37,19 @@ Terms: TypeAlias = "frozenset[tuple[tuple[Atom, ...], int]]"
 
 
 class Guard(NamedTuple):
-    """A comparison of lengths whose outcome a program relies on."""
+    """A comparison of lengths that must hold for a program to be right."""
 
     left: Any
     sign: str
     right: Any
-    outcome: bool
     why: str
 
 
 class Observer(Protocol):
     """What is told when a Size is compared: the trace that it belongs to."""
 
-    def found(self, left: Number, sign: str, right: Number, outcome: bool) -> None:
-        """Note that ``left sign right`` had this outcome."""
+    def found(self, left: Number, sign: str, right: Number) -> None:
+        """Note that ``left sign right`` was found to be true."""
 
     def pinned(self, size: Size) -> None:
         """Note that a number became a plain one."""
@@ -91,7 +90,7 @@ def _comparison(sign: str) -> Callable[[Size, Any], Any]:
                 return bool(COMPUTE[sign](0, 0 if same else 1))
         outcome = bool(COMPUTE[sign](self.now, number_now(other)))
         if self.observer is not None:
-            self.observer.found(self, sign, other, outcome)
+            self.observer.found(self, sign if outcome else OPPOSITE[sign], other)
         return outcome
 
     return method

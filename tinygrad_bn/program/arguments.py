@@ -95,13 +95,22 @@ def _checked(value: Any, x: Variable) -> Any:
 def argument_names(f: Callable[..., Any], args: Sequence[Any]) -> list[str]:
     """Name positional arguments as the function does."""
     names: list[str] = []
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):  # of a function that is not written in Python
-        parameters = []
-    for parameter in parameters:
+    for parameter in _parameters(f):
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
             names.append(parameter.name)
         elif parameter.kind is parameter.VAR_POSITIONAL:
             names += [f"{parameter.name}_{i}" for i in range(len(args) - len(names))]
     return (names + [f"input_{i}" for i in range(len(names), len(args))])[: len(args)]
+
+
+def in_order(f: Callable[..., Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments in the order in which the function declares them."""
+    declared = [parameter.name for parameter in _parameters(f) if parameter.name in kwargs]
+    return {name: kwargs[name] for name in dict.fromkeys([*declared, *kwargs])}
+
+
+def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):  # of a function that is not written in Python
+        return []

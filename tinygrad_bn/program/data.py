@@ -6,7 +6,7 @@ whatever these take: arrays, complex arrays, or Tensors, which record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -150,6 +150,18 @@ class ProgramData:
             yield Step(equation, value)
         self._check(late, at)
 
+    def results(
+        self, variables: Iterable[Variable], values: Values, compute: Compute = computed
+    ) -> list[Any]:
+        """Evaluate, and return the values of some variables."""
+        known = dict(values)
+        for equation, value in self.evaluate(values, compute):
+            known[equation.output] = value
+        return [
+            x.value if isinstance(x, Captured | Constant) and x not in known else known[x]
+            for x in variables
+        ]
+
     @cached_property
     def _with_lengths(self) -> set[Equation]:
         """The equations whose parameters depend on lengths."""
@@ -174,25 +186,22 @@ class ProgramData:
 
     def _check(self, guards: list[Guard], at: Callable[[Axis], Any]) -> None:
         for guard in guards:
-            left, right = (sizes.evaluated(side, at) for side in (guard.left, guard.right))
-            for side in (left, right):
+            here = guard._replace(
+                left=sizes.evaluated(guard.left, at), right=sizes.evaluated(guard.right, at)
+            )
+            left, right = sizes.number_now(here.left), sizes.number_now(here.right)
+            if not sizes.COMPUTE[guard.sign](left, right):
+                sides = [sizes.written(side, self.length_name) for side in guard[::2]]
+                found = f"{left} and {right}" if isinstance(guard.right, sizes.Size) else f"{left}"
+                raise ValueError(
+                    f"{self.name}: this program holds for {sides[0]} {guard.sign} {sides[1]} only "
+                    f"({guard.why}), but here it is {found}: trace the function again with arrays "
+                    "of these shapes"
+                )
+            for side in (here.left, here.right):
                 if isinstance(side, sizes.Size) and side.observer is not None:  # in a trace
-                    side.observer.relies_on(guard._replace(left=left, right=right))
+                    side.observer.relies_on(here)
                     break
-            else:
-                self._hold(guard, left, right)
-
-    def _hold(self, guard: Guard, left: Any, right: Any) -> None:
-        if bool(sizes.COMPUTE[guard.sign](left, right)) == guard.outcome:
-            return
-        held = "" if guard.outcome else "not "
-        sides = [sizes.written(side, self.length_name) for side in (guard.left, guard.right)]
-        here = f"{left}" if not isinstance(guard.right, sizes.Size) else f"{left} and {right}"
-        raise ValueError(
-            f"{self.name}: this program holds for {held}{sides[0]} {guard.sign} {sides[1]} only "
-            f"({guard.why}), but here it is {here}: trace the function again with arrays of these "
-            "shapes"
-        )
 
     def length_name(self, axis: Axis) -> str:
         """Name a length as Python reads it."""

@@ -50,7 +50,7 @@ def identity(program: ProgramData) -> tuple[Any, ...]:
     for e in program.equations:
         inputs = [of(x) for x in e.inputs]
         digests[e.output] = _digest(id(e.primitive), inputs, of(dict(e.params)))
-    guards = {repr((of(g.left), g.sign, of(g.right), g.outcome)) for g in program.guards}
+    guards = {repr((of(g.left), g.sign, of(g.right))) for g in program.guards}
     return (
         tuple(digests[x] for x in program.inputs),
         tuple(sorted(guards)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 from ..autodiff import reverse_pass
 from ..recording import within
 from ..tensor import Tensor
-from .arguments import argument_names, bound
+from .arguments import argument_names, bound, in_order
 from .data import ProgramData, Step, Variable
 from .identity import identity
 from .listing import listing
@@ -74,9 +74,7 @@ class Program(ProgramData):
         values = self.bind(*arrays, **named)
         if any(isinstance(value, Tensor) for value in values.values()):
             return self._assembled(on_tensors(self, values))
-        for equation, value in self.evaluate(values):
-            values[equation.output] = value
-        return self._assembled([np.array(self._value(x, values)) for x in self.outputs])
+        return self._assembled([np.array(y) for y in self.results(self.outputs, values)])
 
     def steps(self, *arrays: Any, **named: Any) -> Iterator[Step]:
         """Yield each equation with its value: a debugger for those who learn.
@@ -92,10 +90,8 @@ class Program(ProgramData):
 
     def updated(self, *arrays: Any, **named: Any) -> dict[str, Any]:
         """Evaluate the new values of buffers (``updates``), by name."""
-        values = self.bind(*arrays, **named)
-        for equation, value in self.evaluate(values):
-            values[equation.output] = value
-        return {name: np.array(self._value(x, values)) for name, x in self.updates.items()}
+        new = self.results(self.updates.values(), self.bind(*arrays, **named))
+        return {name: np.array(value) for name, value in zip(self.updates, new, strict=True)}
 
     def gradient(self, wrt: Any = None) -> Program:
         """Derive the program of the gradient, by the rules of the primitives.
@@ -136,9 +132,6 @@ class Program(ProgramData):
     def bind(self, *arrays: Any, **named: Any) -> dict[Variable, Any]:
         """Check arrays against the inputs, and return the value of each."""
         return bound(self.name, self.inputs, self.arguments, arrays, named)
-
-    def _value(self, x: Variable, values: Mapping[Variable, Any]) -> Any:
-        return values.get(x, getattr(x, "value", None))  # of a constant or captured tensor
 
     def _assembled(self, results: Sequence[Any]) -> Any:
         def leaf(place: Any) -> Any:
@@ -234,11 +227,9 @@ def trace(f: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Program:
     tracer = Trace()
     named = [*zip(argument_names(f, args), args, strict=True)]
     given = [mapped(arg, partial(tracer.argument, name, weak=True)) for name, arg in named]
-    order = argument_names(f, [None] * 100)
-    place = {name: i for i, name in enumerate(order)}
     fixed = {
-        name: mapped(kwargs[name], partial(tracer.argument, name, weak=False))
-        for name in sorted(kwargs, key=lambda name: place.get(name, len(place)))
+        name: mapped(arg, partial(tracer.argument, name, weak=False))
+        for name, arg in in_order(f, kwargs).items()
     }
     with tracer.running():
         result = f(*given, **fixed)

@@ -32,6 +32,7 @@ class Reading(NamedTuple):
             "constants": self.constants,
             "equations": self.equations,
             "outputs": tuple(self.variables[x.number] for x in outputs),
+            "examples": tuple(x._value for x in inputs),
         }
 
 

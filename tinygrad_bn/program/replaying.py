@@ -28,9 +28,7 @@ def on_tensors(program: ProgramData, values: Mapping[Variable, Any]) -> list[Any
             out.name = equation.output.name
         return out
 
-    for equation, value in program.evaluate(known, compute):
-        known[equation.output] = value
-    return [known[x] for x in program.outputs]
+    return program.results(program.outputs, known, compute)
 
 
 class _Scopes(dict[str, "Scope | None"]):

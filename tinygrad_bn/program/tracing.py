@@ -79,7 +79,7 @@ class Trace:
         for axis, n in enumerate(shape):
             if n == 1:  # it broadcasts, as no other length does
                 own = sizes.length(tensor.number, axis, n)
-                self._guard(own, "==", 1, True, BROADCASTS)
+                self._guard(own, "==", 1, BROADCASTS)
         return tuple(
             1 if n == 1 else sizes.length(tensor.number, axis, n, self)
             for axis, n in enumerate(shape)
@@ -168,11 +168,11 @@ class Trace:
         if not isinstance(a, Size) or not isinstance(b, Size):
             if isinstance(a, Size) or isinstance(b, Size):
                 size, number = (a, b) if isinstance(a, Size) else (b, a)
-                self._guard(size, "==", number, True, why)
+                self._guard(size, "==", number, why)
             return
         if a.terms == b.terms:
             return
-        self._guard(a, "==", b, True, why)
+        self._guard(a, "==", b, why)
         pairs = [(sizes.only_axis(one), other) for one, other in ((a, b), (b, a))]
         later = [(axis, other) for axis, other in pairs if axis and self._is_later(axis, other)]
         self.equal.update(later[:1])
@@ -192,29 +192,22 @@ class Trace:
 
     def relies_on(self, guard: Guard) -> None:
         """Note that a program within the program relies on a comparison."""
-        left, sign, right, outcome, why = guard
-        if sign == "==" and outcome:
-            self.same(left, right, why)
+        if guard.sign == "==":
+            self.same(guard.left, guard.right, guard.why)
         else:
-            self._guard(left, sign, right, outcome, why)
+            self._guard(*guard)
 
-    def found(self, left: Any, sign: str, right: Any, outcome: bool) -> None:
-        """Note how a comparison of lengths came out."""
-        why = f"lengths were compared at {users_line()}"
-        if not outcome:
-            sign, outcome = sizes.OPPOSITE[sign], True
-        if sign == "==" and isinstance(right, Size):
-            self.same(left, right, why)
-        else:
-            self._guard(left, sign, right, outcome, why)
+    def found(self, left: Any, sign: str, right: Any) -> None:
+        """Note a comparison of lengths that was found to be true."""
+        self.relies_on(Guard(left, sign, right, f"lengths were compared at {users_line()}"))
 
     def pinned(self, size: Size) -> None:
         """Note that a length became a plain number."""
-        self._guard(size, "==", size.now, True, f"it became a plain number at {users_line()}")
+        self._guard(size, "==", size.now, f"it became a plain number at {users_line()}")
 
-    def _guard(self, left: Any, sign: str, right: Any, outcome: bool, why: str) -> None:
+    def _guard(self, left: Any, sign: str, right: Any, why: str) -> None:
         key = (_key(left), sign, _key(right))
-        self.guards.setdefault(key, Guard(left, sign, right, outcome, why))
+        self.guards.setdefault(key, Guard(left, sign, right, why))
 
     # What comes of it
 
@@ -258,7 +251,6 @@ class Trace:
             },
             "guards": tuple(guards),
             "structure": structure,
-            "examples": tuple(x._value for x in self.inputs),
         }
 
 

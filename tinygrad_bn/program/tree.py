@@ -1,4 +1,4 @@
-"""Values inside of tuples, lists and dicts: taken out, and put back in the same places."""
+"""Values inside of tuples, lists and dicts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,3 @@ def mapped(value: Any, leaf: Callable[[Any], Any]) -> Any:
     if isinstance(value, tuple | list):
         return type(value)([mapped(item, leaf) for item in value])
     return leaf(value)
-
-
-def leaves(value: Any) -> list[Any]:
-    """List what is in the containers, in order."""
-    found: list[Any] = []
-    mapped(value, found.append)
-    return found

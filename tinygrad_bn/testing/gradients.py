@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..autodiff import grad
 from ..program import Equation, Program
-from ..program.data import Compute, computed
+from ..program.data import computed
 from ..program.program import recorded
 from ..tensor import Tensor, as_tensor
 from .numerical import Array, Estimate, slope, vjp
@@ -328,7 +328,8 @@ def _shaken(program: Program, arrays: Sequence[Array], rng: Any) -> list[Array]:
         signs = rng.choice([-1.0, 1.0], value.shape)
         return np.asarray(value * (1 + np.finfo(value.dtype).eps * signs)).astype(value.dtype)
 
-    return _evaluated(program, arrays, compute)
+    values = dict(zip(program.inputs, arrays, strict=True))
+    return [np.asarray(g) for g in program.results(program.outputs, values, compute)]
 
 
 # --- complex step ---------------------------------------------------------------------------
@@ -372,15 +373,9 @@ def _replayed(program: Program, arrays: Sequence[Array]) -> Array:
         widened = {key: complex if key == "dtype" else p for key, p in params.items()}
         return computed(equation, operands, widened)
 
-    (output,) = _evaluated(program, arrays, compute)
-    return output
-
-
-def _evaluated(program: Program, arrays: Sequence[Array], compute: Compute) -> list[Array]:
     values = dict(zip(program.inputs, arrays, strict=True))
-    for equation, value in program.evaluate(values, compute):
-        values[equation.output] = value
-    return [np.asarray(values.get(x, getattr(x, "value", None))) for x in program.outputs]
+    (output,) = program.results(program.outputs, values, compute)
+    return np.asarray(output)
 
 
 def _agrees_along_a_direction(
