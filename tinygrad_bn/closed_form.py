@@ -206,8 +206,8 @@ def condition(cache: Cache) -> Array:
 
 
 def _sum(values: Array, cache: Cache) -> Array:
-    total: Array = values.sum(cache.axis, keepdims=True)
-    return total
+    total: Array = values.sum(cache.axis, keepdims=True, dtype=np.float64)  # float32 saturates
+    return total.astype(values.dtype)
 
 
 def _cotangent(dy: npt.ArrayLike, cache: Cache) -> Array:
