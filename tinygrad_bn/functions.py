@@ -57,7 +57,7 @@ broadcast_to, astype = map(_function, (Tensor.broadcast_to, Tensor.astype))
 concatenate, stack = map(_joining, (Tensor.concatenate, Tensor.stack))
 
 
-@wraps(Tensor.where)
+@documented(P.where, TWO, ("`condition`, truth values", "`x`", "`y`"))
 def where(condition: npt.ArrayLike, x: TensorLike, y: TensorLike) -> Tensor:
     return apply(P.where, (truth(condition), x if isinstance(y, Tensor) else as_tensor(x), y))
 

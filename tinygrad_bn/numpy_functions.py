@@ -80,7 +80,7 @@ def _std(
     keepdims: bool = False,
 ) -> Array:
     _without("np.std", dtype=dtype, out=out)
-    return np.sqrt(np.var(a, axis, ddof=ddof, keepdims=keepdims))
+    return a.std(axis=axis, ddof=ddof, keepdims=keepdims)
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Array:
@@ -337,7 +337,9 @@ def on_array_function(function: Callable[..., Any], args: Any, kwargs: dict[str,
 
 def on_ufunc(ufunc: np.ufunc, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """Compute a NumPy ufunc that was called with a Tensor (``__array_ufunc__``)."""
-    name = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+    numpys = getattr(np, ufunc.__name__, None) is ufunc  # not scipy's, say
+    name = f"np.{ufunc.__name__}" if numpys else f"the ufunc {ufunc.__name__}"
+    name += "" if method == "__call__" else f".{method}"
     if "out" in kwargs:
         _refuse(
             f"{name} into an array (out=, or array {ufunc.__name__}= Tensor)",
