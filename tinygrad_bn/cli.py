@@ -7,12 +7,11 @@ is described in one sentence on stderr.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from .output import complain, guarded
 from .tables import InputError
 
 
@@ -48,9 +47,17 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """The standard library's parser; its own print_help ignores errors of writing."""
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help."""
+        print(self.format_help(), end="", file=file)
+
+
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="tinygrad-bn",
         description="Batch normalization from primitives: differentiate it, draw it, check it.",
         epilog="Exit status: 0 all well, 1 the check failed, 2 bad usage or bad input.",
@@ -66,14 +73,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    return guarded("tinygrad-bn", lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     args = parser().parse_args(arguments)
     try:
         status: int = args.run(args)
-        sys.stdout.flush()
     except InputError as error:
-        print(f"tinygrad-bn {args.command}: {error}", file=sys.stderr)
+        complain(f"tinygrad-bn {args.command}: {error}")
         return 2
-    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return status

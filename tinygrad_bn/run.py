@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from . import closed_form, writing
 from .batch_norm import batch_norm
+from .output import printable
 from .tables import InputError, Table, choose_columns, read_table
 from .tensor import Tensor
 
@@ -42,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("file", nargs="?", type=Path, metavar="FILE",
         help="the mini-batch, rows are examples and columns features: CSV, with or without a "
         "header, or .npy; left out, the six numbers of a worked example")  # fmt: skip
+    add("--header", action="store_true",
+        help="the first line of the CSV file has the names, though they are numbers")  # fmt: skip
     add("--columns", type=_list, default=[], metavar="A,B,...",
         help="only these columns: names of the header, or numbers counted from 0")  # fmt: skip
     add("--eps", type=float, default=1e-5, help="added to the variance (default %(default)s)")
@@ -103,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     print(_paragraph(f"Batch normalization of {size}, {x.dtype}", width))
     if args.file is None:
         print(_paragraph(_six_numbers(), width))
+    if table.note:
+        print(_paragraph(table.note, width))
     print(_account("Forward", ("result", "operation"), _forward(recorded), width))
     print(_account("Backward", ("gradient", "comes from"), _backward(recorded), width))
     agree = _verdict(recorded, dy, args.eps, table.columns, width)
@@ -118,7 +123,7 @@ def _mini_batch(args: argparse.Namespace) -> Table:
     if args.file is None:
         table = Table(("x",), np.array(SIX_NUMBERS, np.float64)[:, None])
     else:
-        table = read_table(args.file)
+        table = read_table(args.file, args.header)
     if args.columns:
         table = choose_columns(table, args.columns)
     rows, columns = table.values.shape
@@ -201,6 +206,7 @@ def _backward(recorded: Graph) -> list[Step]:
 def _account(title: str, head: tuple[str, str], steps: list[Step], width: int) -> str:
     """Write steps as a table, or as a list if the window is too narrow for a table."""
     rows = [[*head, "shape"]]
+    steps = [Step(printable(s.name), [*map(printable, s.terms)], s.value) for s in steps]
     for step in steps:
         first, *more = step.terms
         rows.append([step.name, first, writing.shape(step.value.shape)])
