@@ -95,6 +95,11 @@ def test_std_of_a_constant_in_a_program_and_in_the_second_order() -> None:
     assert h.data[:, 1].any()
 
 
+def test_std_of_other_values_is_drawn_as_the_root_of_the_variance() -> None:
+    x = tg.Tensor([[1.0, 2.0], [4.0, 6.0]], requires_grad=True)
+    assert [node.op for node in tg.graph(np.std(x, axis=0)).nodes if node.op] == ["var", "sqrt"]
+
+
 def test_std_of_float16_does_not_overflow_in_its_squares() -> None:
     x = tg.Tensor(np.array([0.0, 1000.0], np.float16), requires_grad=True)
     np.std(x).backward(np.float16(3.0))
@@ -199,6 +204,13 @@ def test_batch_norm_of_large_arrays_in_every_layout(layout: str, mode: str, dtyp
         expected = (exact - exact.mean(0)) / np.sqrt(exact.var(0) + 1e-5)
     np.testing.assert_allclose(y.data, expected, rtol=1e-5, atol=1e-5)
     assert y.dtype == dtype
+
+
+def test_the_dtype_of_a_layer_is_that_of_what_its_docstring_names() -> None:
+    layer = tg.nn.BatchNorm(2, dtype=np.float32)
+    for name, value in layer.state_dict().items():
+        counts = name == "num_batches_tracked"  # which float32 could not beyond 2^24
+        assert value.dtype == (np.float64 if counts else np.float32), name
 
 
 # Messages and small things that NumPy's arrays have

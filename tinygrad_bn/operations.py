@@ -290,6 +290,8 @@ class Operations:
         """
         var = wide(self).var(axis, ddof, keepdims)
         constant = var == 0
+        if not MODE.get().everything and not constant.any():
+            return np.sqrt(var).astype(self.dtype)  # as it is drawn in most graphs
         root = np.sqrt(np.where(constant, 1.0, var))
         return np.where(constant, 0.0, root).astype(self.dtype)
 

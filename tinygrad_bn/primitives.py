@@ -70,8 +70,8 @@ def _slope(x: Array, y: Array) -> Array:
     """Return y x^(y - 1); for y = 0 that is y / x, or 0 where 1 / x is not finite."""
     if isinstance(y, int | float):
         return y * (x if y == 2 else x ** (y - 1 if y else 0))
-    zero = y == 0
-    at_zero = y / np.where(zero & (np.abs(x) >= np.finfo(x.dtype).tiny), x, 1.0)
+    zero, tiny = y == 0, float(np.finfo(x.dtype).tiny)
+    at_zero = y / np.where(zero & ((x >= tiny) | (x <= -tiny)), x, 1.0)
     return np.where(zero, at_zero, y * x ** (np.where(zero, 1.0, y) - 1))
 
 
