@@ -137,6 +137,8 @@ def _average(
 def _diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Array:
     if n < 0:
         raise ValueError(f"diff: the order is {n}; it is at least 0")
+    if n == 0:
+        return a
     (axis,) = normalized_axes(axis, np.ndim(a), "diff")
     ends = []
     for end in (prepend, append):
