@@ -1,8 +1,8 @@
 """NumPy's functions at drawn shapes, axes and values: polynomials exactly, the rest by gradcheck.
 
 A polynomial with small whole coefficients is computed without rounding at small whole numbers, and
-so is its complex step f(x + ih). Its gradient must be equal to the last bit. Zeros and equal values,
-where other rules divide by 0, are drawn often.
+so is its complex step f(x + ih). Its gradient must be equal to the last bit. Zeros and equal
+values, where other rules divide by 0, are drawn often.
 """
 
 from __future__ import annotations
