@@ -168,8 +168,6 @@ USES: list[Use] = [
     Use(np.roll, lambda x: np.roll(x, 4), [M]),
     Use(np.roll, lambda x: np.roll(x, (1, -2), axis=(0, 1)), [M]),
     Use(np.roll, lambda x: np.roll(x, (1, 1), axis=(1, 1)), [M]),
-    Use(np.fft.fftshift, np.fft.fftshift, [M]),
-    Use(np.fft.ifftshift, lambda x: np.fft.ifftshift(x, axes=1), [M]),
     Use(np.take, lambda x: np.take(x, [[2, 0], [2, 2]], axis=1), [M]),
     Use(np.take, lambda x: np.take(x, -1), [M]),
     Use(np.compress, lambda x: np.compress([True, False, True], x, axis=1), [M]),

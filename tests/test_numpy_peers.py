@@ -22,20 +22,9 @@ Case = tuple[str, Callable[..., Any], list[tuple[int, ...]], tuple[float, float]
 
 # A function of the engine's own namespace `n` and of its arrays; where only names differ, of both.
 UNARY = [
-    "log1p",
-    "expm1",
-    "log2",
-    "log10",
-    "exp2",
-    "sinh",
-    "cosh",
-    "arctan",
-    "arcsinh",
-    "square",
-    "reciprocal",
-    "sqrt",
-    "tanh",
-]
+    "log1p", "expm1", "log2", "log10", "exp2", "sinh", "cosh", "arctan", "arcsinh", "square",
+    "reciprocal", "sqrt", "tanh",
+]  # fmt: skip
 CASES: list[Case] = [
     *((f, lambda n, x, f=f: getattr(n, f)(x), [M], (0.5, 2.0)) for f in UNARY),
     *((f, lambda n, x, f=f: getattr(n, f)(x), [M], (-0.9, 0.9))

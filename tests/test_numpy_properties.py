@@ -138,6 +138,7 @@ def test_what_moves_numbers_at_all_shapes(x: Any, name: str, data: Any) -> None:
     f, arguments = MOVES[name]
     argument = data.draw(arguments)
     assume(not (name == "unstack" and x.ndim and 0 in x.shape))  # the sum of nothing is no array
+    assume(x.ndim or name not in ("take", "repeat", "delete"))  # NumPy lets it have an axis 0
     assert_exact(lambda x: f(x, argument), x, data=data)
 
 

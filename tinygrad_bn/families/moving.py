@@ -70,17 +70,6 @@ def _roll(a: Array, shift: Any, axis: Any = None) -> Array:
     return roll(a, shift=shifts, axis=there)
 
 
-def _shifted_by_half(sign: int) -> Callable[..., Array]:
-    """Answer np.fft.fftshift (sign 1) or ifftshift (sign -1), which move and compute nothing."""
-
-    def shifted(x: Array, axes: Any = None) -> Array:
-        there = normalized_axes(axes, x.ndim, "fftshift")
-        halves = [x.shape[i] // 2 if sign > 0 else -(x.shape[i] // 2) for i in there]
-        return roll(x, shift=tuple(halves), axis=there)
-
-    return shifted
-
-
 # --- taking ---------------------------------------------------------------------------------
 
 
@@ -237,8 +226,6 @@ ANSWERS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.flipud: lambda m: _flip(m, 0),
     np.rot90: _rot90,
     np.roll: _roll,
-    np.fft.fftshift: _shifted_by_half(1),
-    np.fft.ifftshift: _shifted_by_half(-1),
     np.take: _take,
     np.compress: _compress,
     np.extract: lambda condition, arr: _compress(np.ravel(condition), arr),

@@ -95,7 +95,7 @@ def _matrix_power(a: Array, n: int) -> Array:
     if n < 0:
         return _matrix_power(np.linalg.inv(a), -n)
     if n == 0:
-        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape) + np.zeros_like(a)
+        return a.constant(np.eye(a.shape[-1], dtype=a.dtype)).broadcast_to(a.shape)
     if n == 1:
         return a
     half = _matrix_power(a, n // 2)
@@ -191,7 +191,14 @@ def contract(first: str, a: Array, second: str, b: Array, later: set[str]) -> tu
     left = [name for name in first if name not in both]
     right = [name for name in second if name not in both]
     whole = "".join(batch + left + right)
-    if any(shape_a[name] != shape_b[name] for name in both) or not summed:
+    unequal = [name for name in both if shape_a[name] != shape_b[name]]
+    for name in unequal:
+        if shape_a[name] != 1 and shape_b[name] != 1:
+            raise ValueError(
+                f"einsum: an index is {shape_a[name]} long in one array and {shape_b[name]} in "
+                f"another, of shapes {np.shape(a)} and {np.shape(b)}"
+            )
+    if unequal or not summed:
         names = whole + "".join(summed)  # an axis of length 1 broadcasts
         product = _aligned(a, first, names) * _aligned(b, second, names)
         gone = tuple(range(len(whole), len(names)))
