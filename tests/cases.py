@@ -16,7 +16,15 @@ from conftest import apart
 
 from tinygrad_bn import primitives as P
 from tinygrad_bn.autodiff import fit
-from tinygrad_bn.families import cumulative, elementwise, linear_algebra, moving, reductions, steps
+from tinygrad_bn.families import (
+    cumulative,
+    elementwise,
+    linear_algebra,
+    moving,
+    reductions,
+    sinc,
+    steps,
+)
 
 Shape = tuple[int, ...]
 
@@ -103,6 +111,8 @@ FAMILIES: list[Case] = [
     *rows([e.log2, e.log10], EACH, **POSITIVE),
     *rows([e.arccosh], EACH, **ABOVE_1),
     *rows([e.arcsinh], EACH, **KINKED),
+    *rows([sinc.sinc], EACH),
+    *rows([sinc.spherical_bessel], EACH, [{"n": 0}, {"n": 1}, {"n": 3}]),
     *rows([e.cbrt], EACH, **POSITIVE, **KINKED),
     *rows([e.hypot, e.direction, e.arctan2, e.logaddexp, e.logaddexp2], PAIRS, **KINKED),
     *rows([s.floor, s.ceil, s.trunc, s.rint], EACH, domain=(-1.45, 1.45), **KINKED),

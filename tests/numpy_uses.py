@@ -63,6 +63,7 @@ USES: list[Use] = [
     *unary("deg2rad rad2deg degrees radians conjugate real real_if_close nan_to_num"),
     *unary("tan arcsin arccos arctanh", UNIT),
     *unary("arccosh", (1.2, 2.0)),
+    *unary("sinc", (-2.0, 2.0)),
     *unary("floor ceil trunc rint fix round around imag", (0.55, 1.45), smooth=False),
     Use(np.round, lambda x: np.round(x * 10, -1) * x, [M], (0.55, 1.45)),
     *binary("hypot arctan2 logaddexp logaddexp2 fmax fmin copysign float_power remainder fmod"),

@@ -19,12 +19,13 @@ from . import (
     products,
     reductions,
     reshaping,
+    sinc,
     statistics,
     steps,
 )  # fmt: skip
 
 FAMILIES = {
-    "Functions of numbers": (elementwise, steps),
+    "Functions of numbers": (elementwise, steps, sinc),
     "Reductions": (reductions, cumulative, statistics),
     "Shapes": (reshaping, moving, joining),
     "Products and linear algebra": (products, linear_algebra),

@@ -2,7 +2,7 @@
 
     pip download --no-deps --no-binary :all: autograd && tar xzf autograd-*.tar.gz
     pip install autograd scipy pytest
-    python benchmarks/peers_tests/hips.py autograd-*/tests
+    python benchmarks/peers_tests/hips_suite.py autograd-*/tests
 
 Each call of ``check_grads`` in the suite is a check: the function is run on Tensors, through
 NumPy's own functions, and its gradients, to the order that the suite asks for, are compared with
