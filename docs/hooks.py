@@ -110,7 +110,8 @@ def numpy_names() -> str:
     lines = []
     for group, parts in numpy_table.numpy_table().items():
         count = sum(map(len, parts.values()))
-        lines += [f"## {group}\n", f"{count} functions.\n", "| | |", "|---|---|"]
+        head = "| Why | Functions |" if group == numpy_table.REFUSED else "| Family | Functions |"
+        lines += [f"## {group}\n", f"{count} functions.\n", head, "|---|---|"]
         for part, names in parts.items():
             listed = ", ".join(f"`{name}`" for name in names)
             lines.append(f"| {part[0].upper()}{part[1:]} | {listed} |")

@@ -190,7 +190,6 @@ USES: list[Use] = [
       for m in ("constant", "edge", "symmetric", "wrap")),
     Use(np.pad, lambda x: np.pad(x, 1, "reflect"), [M]),
     Use(np.pad, lambda x: np.pad(x, (1, 2), constant_values=(3.0, 4.0)), [V]),
-    Use(np.pad, lambda x: np.pad(x, {-1: (1, 2)}), [M]),
     # --- joining
     Use(np.concatenate, lambda x, y: np.concatenate([x, y], axis=None), [M, V]),
     Use(np.stack, lambda x, y: np.stack((x, y), axis=-1), [M, M]),
@@ -253,4 +252,5 @@ USES: list[Use] = [
     Use(np.subtract, lambda x, y: np.subtract.outer(x, y), [M, V]),
 ]  # fmt: skip
 if hasattr(np, "matvec"):  # since NumPy 2.2
+    USES += [Use(np.pad, lambda x: np.pad(x, {-1: (1, 2)}), [M])]
     USES += [Use(np.matvec, np.matvec, [CUBE, (2,)]), Use(np.vecmat, np.vecmat, [V, T])]

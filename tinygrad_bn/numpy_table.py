@@ -52,17 +52,19 @@ def numpy_table() -> dict[str, dict[str, list[str]]]:
     """
     rows = {*BY_NUMPY, *[getattr(np, name, None) for name in TABLE]}
     family_of = _families()
-    table: dict[str, dict[str, list[str]]] = {}
+    table: dict[str, dict[str, list[str]]] = {
+        group: {} for group in (SUPPORTED, COMPOSED, PLAINLY, REFUSED)
+    }
     for name, function in public_functions():
         if function in PLAIN:
-            group, part = PLAINLY, "Truth values, integers, shapes, copies"
+            group, part = PLAINLY, "Truth values, integers, shapes, texts"
         elif function in rows:
             group, part = SUPPORTED, family_of.get(function, LESSON)
         elif function in FUNCTIONS:
             group, part = COMPOSED, family_of.get(function, LESSON)
         else:
             group, part = REFUSED, reason(function)
-        table.setdefault(group, {}).setdefault(part, []).append(name)
+        table[group].setdefault(part, []).append(name)
     return table
 
 

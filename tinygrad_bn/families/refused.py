@@ -40,7 +40,7 @@ def reasons() -> dict[Callable[..., Any], str]:
                      "searchsorted setdiff1d setxor1d tril_indices_from triu_indices_from union1d "
                      "unique unique_all unique_counts unique_inverse unique_values unravel_index "
                      "diag_indices_from common_type min_scalar_type"),
-            *_of(np.linalg, "matrix_rank cond"),
+            *_of(np.linalg, "matrix_rank"),
         ]),
         (WHOLE, _of(np, "bitwise_and bitwise_count bitwise_or bitwise_xor gcd invert lcm ldexp "
                         "frexp left_shift right_shift packbits unpackbits nextafter spacing")),
