@@ -20,7 +20,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import tinygrad_bn as tg
-from tinygrad_bn import cli, functions, numpy_functions
+from tinygrad_bn import cli, functions, numpy_table
 from tinygrad_bn.bench import report
 from tinygrad_bn.operations import Operations
 from tinygrad_bn.primitives import TABLE
@@ -106,15 +106,17 @@ def primitives() -> str:
 
 
 def numpy_names() -> str:
-    """List NumPy's functions that a Tensor answers."""
-
-    def listed(functions: object) -> str:
-        return ", ".join(sorted(f"`np.{f.__name__}`" for f in functions))  # type: ignore
-
-    return (
-        f"Recorded: {listed(numpy_functions.FUNCTIONS)}.\n\n"
-        f"Answered with plain arrays, numbers or truth values: {listed(numpy_functions.PLAIN)}."
-    )
+    """List NumPy's functions by what comes of a call with a Tensor."""
+    lines = []
+    for group, parts in numpy_table.numpy_table().items():
+        count = sum(map(len, parts.values()))
+        head = "| Why | Functions |" if group == numpy_table.REFUSED else "| Family | Functions |"
+        lines += [f"## {group}\n", f"{count} functions.\n", head, "|---|---|"]
+        for part, names in parts.items():
+            listed = ", ".join(f"`{name}`" for name in names)
+            lines.append(f"| {part[0].upper()}{part[1:]} | {listed} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def command_line() -> str:

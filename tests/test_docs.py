@@ -143,7 +143,7 @@ def test_words_are_spelt_as_in_a_dictionary():
             "--skip",
             "*.svg,*.png,*.js",
             "--ignore-words-list",
-            "dout",
+            "dout,fro,nin",
             *where,
         ],
         cwd=ROOT,

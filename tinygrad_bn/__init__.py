@@ -20,6 +20,8 @@ from .functions import (
     clip,
     concatenate,
     cos,
+    cumprod,
+    cumsum,
     div,
     exp,
     getitem,
@@ -34,6 +36,7 @@ from .functions import (
     mul,
     neg,
     pow,
+    prod,
     relu,
     reshape,
     scatter,
@@ -63,11 +66,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Program", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip",
-    "closed_form", "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad",
-    "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log", "matmul", "max",
-    "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim", "pow", "relu",
-    "reshape", "scatter", "scope", "sigmoid", "sign", "sin", "sqrt", "stack", "sub", "sum",
-    "tanh", "testing", "trace", "transpose", "var", "where",
+    "closed_form", "concatenate", "cos", "cumprod", "cumsum", "detect_anomaly", "div", "exp",
+    "getitem", "grad", "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log",
+    "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim",
+    "pow", "prod", "relu", "reshape", "scatter", "scope", "sigmoid", "sign", "sin", "sqrt", "stack",
+    "sub", "sum", "tanh", "testing", "trace", "transpose", "var", "where",
 ]  # fmt: skip
 
 ON_USE = ("nn", "optim", "testing")

@@ -16,7 +16,8 @@ import numpy as np
 from . import predicates, shapes
 from . import primitives as P
 from .arrays import float_dtype, frozen, lock, normalized_axes, wide
-from .numpy_functions import plain
+from .families import cumulative, steps
+from .families.arguments import plain
 from .recording import MODE
 from .sizes import Size
 
@@ -67,6 +68,7 @@ REDUCED = (
     "axes, of length 1. An axis that is not there is a ValueError."
 )
 SUMMED = " Summed in float64; `dtype` is that of the result."
+RUNNING = "Along `axis`; with None, along all values in a row."
 SHAPED = "The numbers stay, their places change; a shape that does not fit is a ValueError."
 
 
@@ -157,6 +159,9 @@ class Operations:
     def __pos__(self) -> Any:
         return self
 
+    __mod__, __floordiv__ = map(_binary, (steps.remainder, steps.floor_divide))
+    __rmod__, __rfloordiv__ = map(_reflected, (steps.remainder, steps.floor_divide))
+
     __lt__ = _comparison(predicates.less, operator.lt)
     __le__ = _comparison(predicates.less_equal, operator.le)
     __gt__ = _comparison(predicates.greater, operator.gt)
@@ -186,6 +191,21 @@ class Operations:
             raise ValueError(f"var: {count} values are too few for ddof={ddof}")
         params = {"axis": axes, "ddof": ddof, "keepdims": bool(keepdims)}
         return self._apply(P.var, (self,), params)
+
+    @documented(
+        cumulative.prod, REDUCED + " No value is divided by: zeros have their right gradient."
+    )
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        axes = normalized_axes(axis, self.ndim, "prod")
+        return self._apply(cumulative.prod, (self,), {"axis": axes, "keepdims": bool(keepdims)})
+
+    @documented(cumulative.cumsum, RUNNING + " Summed in float64.")
+    def cumsum(self, axis: int | None = None) -> Any:
+        return np.cumsum(self, axis)  # type: ignore[call-overload]
+
+    @documented(cumulative.cumprod, RUNNING)
+    def cumprod(self, axis: int | None = None) -> Any:
+        return np.cumprod(self, axis)  # type: ignore[call-overload]
 
     @documented(P.leaky_relu, ONE + " s is `negative_slope`, a number.")
     def leaky_relu(self, negative_slope: float = 0.01) -> Any:
@@ -304,6 +324,37 @@ class Operations:
         return self.reshape(-1)
 
     flatten = ravel
+
+    def round(self, decimals: int = 0) -> Any:
+        """Round to so many decimals, as ``np.round`` does; the derivative is 0."""
+        return np.round(self, decimals)  # type: ignore[call-overload]
+
+    def __divmod__(self, other: Any) -> Any:
+        """Return the quotient, rounded down, and the remainder."""
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def argsort(self, axis: int | None = -1) -> Any:
+        """Return the indices that would sort the values, as ``np.argsort`` does."""
+        return np.argsort(self, axis=axis)  # type: ignore[arg-type]
+
+    def take(self, indices: Any, axis: int | None = None) -> Any:
+        """Take values along an axis; with None, of all values in a row."""
+        return np.take(self, indices, axis)  # type: ignore[call-overload]
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+        """Repeat each value; with axis None, of all values in a row."""
+        return np.repeat(self, repeats, axis)  # type: ignore[call-overload]
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Return the diagonal of a matrix, as ``np.diagonal`` does."""
+        return np.diagonal(self, offset, axis1, axis2)  # type: ignore[call-overload]
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Sum the diagonal of a matrix."""
+        return np.trace(self, offset, axis1, axis2)  # type: ignore[call-overload]
 
     def squeeze(self, axis: Axis = None) -> Any:
         """Drop axes of length 1."""

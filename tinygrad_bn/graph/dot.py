@@ -22,7 +22,7 @@ GREEK = {
 }  # fmt: skip
 SYMBOLS = {
     "add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "xʸ", "sqrt": "√", "neg": "−x",
-    "matmul": "@", "sum": "Σ", "mean": "mean", "abs": "|x|", "broadcast_to": "repeat",
+    "matmul": "@", "sum": "Σ", "prod": "Π", "mean": "mean", "abs": "|x|", "broadcast_to": "repeat",
 }  # fmt: skip
 LONGEST = 60  # characters of a name
 SHOWN = ("shape", "dtype", "value", "gradient")
