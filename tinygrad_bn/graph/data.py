@@ -22,7 +22,8 @@ class Node:
     ``kind`` is "input", "parameter" (an input that is learned), "constant" (without a gradient),
     "result" or "output". ``inputs`` are the ids of the nodes that `op` took, in order; ``parts``
     is what the backward rule gave for each of them: a node's gradient is the sum of the parts that
-    reach it. ``grad`` and a part are None where no gradient was asked for, or none flows.
+    reach it, and of ``seed``, the upstream gradient of an output. These are None where no gradient
+    was asked for, or none flows.
 
     In the graph of the backward pass, ``backward`` marks what a rule computed, and
     ``cotangent_of`` is the id of the node whose complete gradient it is.
@@ -37,6 +38,7 @@ class Node:
     inputs: tuple[int, ...] = ()
     grad: Array | None = field(default=None, repr=False)
     parts: tuple[Array | None, ...] = field(default=(), repr=False)
+    seed: Array | None = field(default=None, repr=False)
     backward: bool = False
     cotangent_of: int | None = None
 

@@ -14,10 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from .. import files
 from .data import GraphData, Node
+from .paths import Routes, routes
 from .text import table
 
 if TYPE_CHECKING:
     import graphviz
+
+NO_BACKWARD = (
+    "this graph has no backward pass: make it with a gradient, as by tg.graph(y, gradient=dy), "
+    "or gradient=True for ones"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +60,7 @@ class Graph(GraphData):
         ValueError if the graph carries no gradient.
         """
         if not self.has_gradients:
-            raise ValueError(
-                "this graph has no backward pass: make it with a gradient, as by "
-                "tg.graph(y, gradient=dy), or gradient=True for ones"
-            )
+            raise ValueError(NO_BACKWARD)
         return Graph(self._both, True)
 
     @cached_property
@@ -73,6 +76,41 @@ class Graph(GraphData):
         kept = [node for node in self.both.nodes if node.backward or node.id in used]
         place = {node.id: i for i, node in enumerate(kept)}
         return Graph(tuple(node.moved(place) for node in kept))
+
+    def paths(self, to: str | int, *, most: int = 1000) -> Routes:
+        """List the routes by which the gradient flows from the outputs back to the node `to`.
+
+        Each ``Route`` has its ``steps`` (a result and the position of the input taken), its
+        ``nodes``, and its ``contribution``: the upstream gradient, to which the backward rules of
+        the steps were applied. The contributions add up to the gradient of the node.
+
+        Parameters
+        ----------
+        to : a node's name, path or id
+        most : int
+            The largest number of routes to list. A graph may have exponentially many, so they are
+            counted before.
+
+        Raises
+        ------
+        ValueError
+            If the graph carries no gradient, if none flows to the node, or for more than `most`
+            routes.
+        KeyError
+            If there is no node `to`.
+
+        Examples
+        --------
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> for route in tg.graph(x * tg.sin(x), gradient=True).paths("x"):
+        ...     print(route, route.contribution.round(3))
+        #2 → x [0.841 0.909]
+        #2 → #1 → x [ 0.54  -0.832]
+        """
+        if not self.has_gradients:
+            raise ValueError(f"paths: {NO_BACKWARD}")
+        return routes(self, self[to], most)
 
     def to_dot(
         self,
