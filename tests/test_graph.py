@@ -117,7 +117,8 @@ def test_any_name_can_be_drawn(name):
 
 
 @pytest.mark.parametrize(
-    ("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"dig")]
+    ("ending", "start"),
+    [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"// The")],
 )
 def test_a_graph_is_saved_in_the_format_of_the_ending(tmp_path, capfd, ending, start):
     path = batch_norm_graph().save(tmp_path / f"picture.{ending}")

@@ -6,7 +6,6 @@ they are used.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from .. import files
 from .data import GraphData, Node
+from .look import DIRECTIONS, DrawingOptions
 from .paths import Routes, routes
 from .text import table
 
 if TYPE_CHECKING:
     import graphviz
+    from typing_extensions import Unpack
 
 NO_BACKWARD = (
     "this graph has no backward pass: make it with a gradient, as by tg.graph(y, gradient=dy), "
@@ -112,42 +113,78 @@ class Graph(GraphData):
             raise ValueError(f"paths: {NO_BACKWARD}")
         return routes(self, self[to], most)
 
-    def to_dot(
-        self,
-        *,
-        direction: str = "forward",
-        collapse: int | Collection[str] = (),
-        focus: str | int | None = None,
-        radius: int = 2,
-        show: Collection[str] = ("shape", "value", "gradient"),
-    ) -> graphviz.Digraph:
+    def to_dot(self, **options: Unpack[DrawingOptions]) -> graphviz.Digraph:
         """Draw the graph for Graphviz: boxes are values, circles the operations between them.
+
+        ``tg.render`` turns the picture into SVG, PNG or PDF, ``save`` writes it to a file.
 
         Parameters
         ----------
         direction : "forward", "backward" or "both"
-            What was recorded; the backward pass as a graph of its own; or both, each cotangent
-            beside its value. The last two need a graph with a gradient.
+            What was recorded (the default); the backward pass as a graph of its own; or both, each
+            cotangent beside its value. The last two need a graph with a gradient.
+        compact : bool
+            Draw no circles: each box has the formula of its value, with results that have no name
+            in it. Both passes have one box for each value then, and arrows there and back.
         collapse : collection of scopes, or int
             Draw each of these scopes (``"batch_norm"``, ``"net/layer1"``) as a single box; a
             number: all scopes at that depth, so that 0 leaves the outermost ones as boxes.
         focus, radius : a node's name or id, int
-            Draw only the nodes that are up to `radius` operations away from this one.
+            Draw only the nodes that are up to `radius` operations away from this one (2).
         show : collection of "shape", "dtype", "value" and "gradient"
+            What a box says of its value; all but the dtype by default.
+        rankdir : "TB", "LR", "BT" or "RL"
+            From top to bottom (the default), from left to right, and so on.
+        colors : mapping
+            A colour, as ``"#rrggbb"`` or a name that Graphviz knows, for any of the fills "input",
+            "parameter", "constant", "result", "output" (kinds of values), "operation", "scope",
+            "box" (a collapsed scope), and for "backward", "text", "quiet" (small text) and "line".
+        labels : mapping from names, paths or ids of nodes to text
+            What to call these nodes in the picture, also in formulas.
+        paths : routes, or a mapping from names to groups of routes
+            Draw routes of the gradient, as ``paths`` lists them and ``Routes.split`` groups them,
+            each group in its colour and line style, with its sum in the legend. At most 12 groups,
+            of one node; not for direction "backward" and "both".
 
         Raises
         ------
         ValueError
-            For another word than these, a scope that is not there, or no gradient to draw.
+            For another word than these, what is no colour, a scope that is not there, routes that
+            do not fit, or no gradient to draw.
+        TypeError
+            For an option that does not exist.
         KeyError
-            If there is no node `focus`.
-        """
-        if direction not in ("forward", "backward", "both"):
-            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
-        drawn = self if direction == "forward" else getattr(self, direction)
-        from . import dot
+            If there is no node `focus`, or none of that name in `labels`.
 
-        return dot.digraph(drawn, collapse=collapse, focus=focus, radius=radius, show=show)
+        Examples
+        --------
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> picture = tg.graph((x * x).sum()).to_dot(rankdir="LR", labels={"x": "input"})
+        >>> "rankdir=LR" in picture.source, "input" in picture.source
+        (True, True)
+        """
+        if unknown := sorted(options.keys() - DrawingOptions.__annotations__.keys()):
+            known = ", ".join(DrawingOptions.__annotations__)
+            raise TypeError(f"a picture has no option {unknown[0]!r}; the options are {known}")
+        direction, compact = options.get("direction", "forward"), options.get("compact", False)
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
+        if options.get("paths") and direction != "forward":
+            raise ValueError(
+                "paths: the routes of a gradient are drawn over the forward pass: leave direction"
+                f" {direction!r} out"
+            )
+        drawn = self if direction == "forward" else getattr(self, direction)
+        from . import drawing
+
+        return drawing.digraph(
+            self if direction == "both" and compact else drawn,
+            self.nodes[-1],
+            direction=direction,
+            compact=compact,
+            options=options,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the graph as dicts and lists that the json module writes, with every number.
