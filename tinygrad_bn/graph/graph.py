@@ -190,13 +190,45 @@ class Graph(GraphData):
         """Return the graph as dicts and lists that the json module writes, with every number.
 
         NaN and the infinities, which JSON lacks, are the strings "NaN", "Infinity", "-Infinity".
+        ``from_json`` makes the same graph of it.
         """
         from . import jsonable
 
-        return {
-            "has_gradients": self.has_gradients,
-            "nodes": [jsonable.node(node) for node in self.nodes],
-        }
+        nodes = self._both or self.nodes
+        return jsonable.graph(nodes, len(self.nodes), self.has_gradients)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Graph:
+        """Return the graph that ``to_json`` wrote: its values, gradients and views are the same.
+
+        Raises ValueError, in one sentence, for the data of anything else, of another version, or
+        damaged. Nothing in the data is executed.
+
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([1.0, -0.0], requires_grad=True, name="x")
+        >>> g = tg.graph((x * x).sum(), gradient=True)
+        >>> str(tg.Graph.from_json(g.to_json())) == str(g)
+        True
+        """
+        from . import loading
+
+        nodes, forward, has_gradients = loading.read(data)
+        return cls(nodes[:forward], has_gradients, nodes if len(nodes) > forward else ())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Graph:
+        """Read a graph from a .json file that ``save`` wrote (see ``from_json``).
+
+        Raises ValueError, in one sentence with the name of the file, if it is no such file or
+        damaged; OSError if it cannot be read.
+        """
+        from . import decoding, loading
+
+        path = Path(path)
+        try:
+            return cls.from_json(loading.parsed(path.read_bytes()))
+        except decoding.DamagedError as error:
+            raise ValueError(f"{path.name}: {error}") from None
 
     def save(self, path: str | Path, **options: Any) -> Path:
         """Write the graph to a file, in the format of its ending.
