@@ -179,7 +179,7 @@ class Drawing:
     def _numbers(self, array: npt.NDArray[Any], sign: str = "") -> list[str]:
         """Write an array on one line, or on narrow ones if the graph runs sideways."""
         line = sign + writing.numbers(array, WIDTH)
-        narrow = NARROW if self.look.rankdir in ("LR", "RL") else len(line)
+        narrow = NARROW if self.look.sideways else len(line)
         return [escape(part) for part in wrap(line, narrow, break_on_hyphens=False)]
 
     def _arrows(self, picture: graphviz.Digraph) -> Iterator[Arrow]:

@@ -21,8 +21,8 @@ SHOWN = ("shape", "dtype", "value", "gradient")
 DIRECTIONS = ("forward", "backward", "both")
 RANKDIRS = ("TB", "LR", "BT", "RL")
 COLORS = {
-    "input": "#d3e3f3", "parameter": "#e4e3dd", "constant": "#ffffff", "result": "#ffffff",
-    "output": "#f7e0b8", "operation": "#37444f", "backward": "#a8480a", "scope": "#f6f7f8",
+    "input": "#dae8f6", "parameter": "#ebe9e3", "constant": "#ffffff", "result": "#ffffff",
+    "output": "#f9e6c6", "operation": "#37444f", "backward": "#a8480a", "scope": "#f6f7f8",
     "box": "#e9edf1", "text": "#1d252c", "quiet": "#5a6570", "line": "#5d6c79",
 }  # fmt: skip
 STYLE = {
@@ -72,10 +72,16 @@ class Look:
                 )
         return Look(show, rankdir, {**COLORS, **colors})
 
+    @property
+    def sideways(self) -> bool:
+        """Return whether the graph runs from left to right, or back."""
+        return self.rankdir in ("LR", "RL")
+
     def graph(self) -> dict[str, str]:
         """Return the attributes of the whole graph."""
+        between = "0.45" if self.sideways else "0.3"
         return {
-            "rankdir": self.rankdir, "nodesep": "0.28", "ranksep": "0.3", "fontname": FONT,
+            "rankdir": self.rankdir, "nodesep": "0.28", "ranksep": between, "fontname": FONT,
             "fontsize": SIZE, "bgcolor": "transparent", "pad": "0.1",
         }  # fmt: skip
 

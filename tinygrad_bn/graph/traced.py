@@ -22,6 +22,7 @@ from .paths import Route, Routes
 COLORS = ("#0072b2", "#c44e00", "#007a58", "#a34a80", "#6a5acd", "#7a6a00")
 STYLES = (("solid", "2", "━━━━━"), ("dashed", "2", "━ ━ ━"), ("dotted", "2.6", "● ● ● ●"))
 MOST = 12  # groups: more cannot be told apart
+WIDTH = 52  # characters of the numbers in the legend
 Hops = list[tuple[str, str]]
 
 
@@ -33,10 +34,12 @@ def grouped(
     Raises ValueError if there are too many groups, if one has no route, or if a route belongs to
     another graph or leads to another node than the others.
     """
-    if isinstance(paths, Mapping):
-        groups = dict(paths)
-    else:
-        groups = {" → ".join(_called(node) for node in route.nodes): [route] for route in paths}
+    groups: dict[str, Sequence[Route]] = dict(paths) if isinstance(paths, Mapping) else {}
+    if not isinstance(paths, Mapping):
+        for number, route in enumerate(paths, start=1):
+            name = " → ".join(_called(node) for node in route.nodes)
+            # x * x has two routes by the same nodes
+            groups[f"{name} ({number})" if name in groups else name] = [route]
     if len(groups) > MOST:
         raise ValueError(
             f"paths: {len(groups)} routes are too many to tell apart, at most {MOST} can be drawn: "
@@ -74,9 +77,9 @@ def draw(
                 head, tail, dir="back", color=color, style=style, penwidth=width, label=badge
             )
         line = f'<FONT COLOR="{color}"><B>{k + 1}</B>  {sample}</FONT>'
-        rows.append((line, _in_symbols(name), writing.numbers(Routes(group).total, 44)))
+        rows.append((line, _in_symbols(name), writing.numbers(Routes(group).total, WIDTH)))
     routes = Routes(route for group in groups.values() for route in group)
-    rows.append(("", f"sum, at {_called(routes[0].to)}", writing.numbers(routes.total, 44)))
+    rows.append(("", f"sum, at {_called(routes[0].to)}", writing.numbers(routes.total, WIDTH)))
     cells = "".join(
         f'<TR><TD ALIGN="LEFT">{line}</TD><TD ALIGN="LEFT">{escape(clean(name))}</TD>'
         f'<TD ALIGN="LEFT"><FONT COLOR="{look.colors["backward"]}">∇ {escape(numbers)}</FONT>'
@@ -85,8 +88,9 @@ def draw(
     )
     picture.attr(
         "graph", labelloc="b", fontcolor=look.colors["text"],
-        label='<<TABLE STYLE="ROUNDED" BORDER="1" CELLBORDER="0" CELLPADDING="3" CELLSPACING="1" '
-        f'COLOR="{look.colors["line"]}" BGCOLOR="#ffffff">{cells}</TABLE>>',
+        label='<<TABLE BORDER="0" CELLPADDING="6"><TR><TD>'  # some room above
+        '<TABLE STYLE="ROUNDED" BORDER="1" CELLBORDER="0" CELLPADDING="3" CELLSPACING="1" '
+        f'COLOR="{look.colors["line"]}" BGCOLOR="#ffffff">{cells}</TABLE></TD></TR></TABLE>>',
     )  # fmt: skip
 
 
