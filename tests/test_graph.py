@@ -53,6 +53,8 @@ def test_nodes_are_found_by_name_by_path_and_by_id():
     assert graph["eps"].value == 0.5
     with pytest.raises(KeyError, match=r"no node is named 'z'; the names are .*'x_hat'"):
         graph["z"]
+    with pytest.raises(KeyError, match=r"no node has the id 99; the ids are 0 to 11"):
+        graph[99]
 
 
 def test_two_enterings_of_a_scope_are_told_apart():

@@ -10,6 +10,7 @@ import pytest
 from conftest import cotangent, rng_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_graph_views import drawn_graphs
 
 import tinygrad_bn as tg
 from tinygrad_bn.graph import explorer, loading
@@ -104,6 +105,28 @@ def test_the_routes_of_a_graph_that_was_read_are_those_of_the_graph(function):
             for again, route in zip(read.paths(node.id), routes, strict=True):
                 assert str(again) == str(route)
                 assert_same_array(again.contribution, route.contribution)
+
+
+@given(drawn_graphs())
+def test_any_names_and_scopes_come_back(graph):
+    read = there_and_back(graph)
+    assert_same_graph(read, graph)
+    assert_same_views(read, graph)
+
+
+def test_several_outputs_and_plain_numbers_come_back():
+    def f(x, scale):
+        y = x * scale
+        return y, y.sum(axis=0), x.shape[0] * y
+
+    program = tg.trace(f, np.ones((3, 2)), 2.0)
+    rng = rng_of("several")
+    gradient = tuple(cotangent(rng, shape) for shape in ((3, 2), (2,), (3, 2)))
+    graph = program.graph(rng.normal(size=(3, 2)), 3.0, gradient=gradient)
+    read = there_and_back(graph)
+    assert_same_graph(read, graph)
+    assert_same_views(read, graph)
+    np.testing.assert_array_equal(read.paths("x").total, graph.paths("x").total)
 
 
 floats = st.floats(width=16) | st.sampled_from([-0.0, np.nan, np.inf, -np.inf, 6e-8])

@@ -119,6 +119,8 @@ class GraphData:
     def __getitem__(self, name: str | int) -> Node:
         """Find a node by its name, by ``"scope/name"`` where several have the name, or by id."""
         if isinstance(name, int):
+            if not -len(self.nodes) <= name < len(self.nodes):
+                raise KeyError(f"no node has the id {name}; the ids are 0 to {len(self.nodes) - 1}")
             return self.nodes[name]
         found = [node for node in self.nodes if name in (node.name, node.path)]
         if len(found) == 1:
