@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 import graphviz
 
@@ -10,8 +11,9 @@ from . import scopes, traced
 from .compact import CompactDrawing
 from .data import GraphData, Node
 from .dot import Drawing
-from .look import DrawingOptions, Look
+from .look import Look
 from .names import clean, symbol
+from .paths import Route
 
 MOST_NAMED = 12  # operations, or inputs, in a description
 TITLES = {
@@ -21,33 +23,36 @@ TITLES = {
 }
 
 
+def title(direction: str, output: Node) -> str:
+    """Return the title of a picture."""
+    return TITLES[direction].format(_called(output))
+
+
+def kind(compact: bool, there_and_back: bool) -> Callable[..., Drawing]:
+    """Return the class of the drawing: with circles, compact, or compact with arrows back."""
+    return partial(CompactDrawing, there_and_back=there_and_back) if compact else Drawing
+
+
 def digraph(
     graph: GraphData,
-    output: Node,
     *,
-    direction: str,
-    compact: bool,
-    options: DrawingOptions,
+    title: str,
+    kind: Callable[..., Drawing],
+    look: Look,
+    collapse: int | Collection[str],
+    focus: str | int | None,
+    radius: int,
+    labels: Mapping[str | int, str],
+    paths: Sequence[Route] | Mapping[str, Sequence[Route]],
 ) -> graphviz.Digraph:
-    """Draw the graph of one direction, or of both (see ``Graph.to_dot``)."""
-    look = Look.of(
-        options.get("show", ("shape", "value", "gradient")),
-        options.get("rankdir", "TB"),
-        options.get("colors", {}),
-    )
-    labels = {graph[which].id: str(label) for which, label in options.get("labels", {}).items()}
-    groups = traced.grouped(graph, options.get("paths", ()))
-    nodes, focus = graph.nodes, options.get("focus")
+    """Draw a graph (see ``Graph.to_dot``)."""
+    called = {graph[which].id: str(label) for which, label in labels.items()}
+    groups = traced.grouped(graph, paths)
+    nodes = graph.nodes
     if focus is not None:
-        nodes = tuple(scopes.neighbourhood(nodes, graph[focus], options.get("radius", 2)))
-    hidden = scopes.boxes(nodes, scopes.to_collapse(nodes, options.get("collapse", ())))
-    drawing: Drawing
-    if compact:
-        there_and_back = direction == "both"
-        drawing = CompactDrawing(graph, nodes, hidden, look, labels, there_and_back=there_and_back)
-    else:
-        drawing = Drawing(graph, nodes, hidden, look, labels)
-    title = TITLES[direction].format(_called(output))
+        nodes = tuple(scopes.neighbourhood(nodes, graph[focus], radius))
+    hidden = scopes.boxes(nodes, scopes.to_collapse(nodes, collapse))
+    drawing = kind(graph, nodes, hidden, look, called)
     return drawing.picture(title, _described(nodes, title), groups)
 
 

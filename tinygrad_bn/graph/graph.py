@@ -6,6 +6,7 @@ they are used.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import files
 from .data import GraphData, Node
-from .look import DIRECTIONS, DrawingOptions
-from .paths import Routes, routes
+from .look import DIRECTIONS, Look
+from .paths import Route, Routes, routes
 from .text import table
 
 if TYPE_CHECKING:
     import graphviz
-    from typing_extensions import Unpack
 
 NO_BACKWARD = (
     "this graph has no backward pass: make it with a gradient, as by tg.graph(y, gradient=dy), "
@@ -113,7 +113,20 @@ class Graph(GraphData):
             raise ValueError(f"paths: {NO_BACKWARD}")
         return routes(self, self[to], most)
 
-    def to_dot(self, **options: Unpack[DrawingOptions]) -> graphviz.Digraph:
+    def to_dot(
+        self,
+        *,
+        direction: str = "forward",
+        compact: bool = False,
+        collapse: int | Collection[str] = (),
+        focus: str | int | None = None,
+        radius: int = 2,
+        show: Collection[str] = ("shape", "value", "gradient"),
+        rankdir: str = "TB",
+        colors: Mapping[str, str] | None = None,
+        labels: Mapping[str | int, str] | None = None,
+        paths: Sequence[Route] | Mapping[str, Sequence[Route]] = (),
+    ) -> graphviz.Digraph:
         """Draw the graph for Graphviz: boxes are values, circles the operations between them.
 
         ``tg.render`` turns the picture into SVG, PNG or PDF, ``save`` writes it to a file.
@@ -151,8 +164,6 @@ class Graph(GraphData):
         ValueError
             For another word than these, what is no colour, a scope that is not there, routes that
             do not fit, or no gradient to draw.
-        TypeError
-            For an option that does not exist.
         KeyError
             If there is no node `focus`, or none of that name in `labels`.
 
@@ -164,13 +175,9 @@ class Graph(GraphData):
         >>> "rankdir=LR" in picture.source, "input" in picture.source
         (True, True)
         """
-        if unknown := sorted(options.keys() - DrawingOptions.__annotations__.keys()):
-            known = ", ".join(DrawingOptions.__annotations__)
-            raise TypeError(f"a picture has no option {unknown[0]!r}; the options are {known}")
-        direction, compact = options.get("direction", "forward"), options.get("compact", False)
         if direction not in DIRECTIONS:
             raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
-        if options.get("paths") and direction != "forward":
+        if paths and direction != "forward":
             raise ValueError(
                 "paths: the routes of a gradient are drawn over the forward pass: leave direction"
                 f" {direction!r} out"
@@ -178,12 +185,17 @@ class Graph(GraphData):
         drawn = self if direction == "forward" else getattr(self, direction)
         from . import drawing
 
+        there_and_back = compact and direction == "both"
         return drawing.digraph(
-            self if direction == "both" and compact else drawn,
-            self.nodes[-1],
-            direction=direction,
-            compact=compact,
-            options=options,
+            self if there_and_back else drawn,
+            title=drawing.title(direction, self.nodes[-1]),
+            kind=drawing.kind(compact, there_and_back),
+            look=Look.of(show, rankdir, colors or {}),
+            collapse=collapse,
+            focus=focus,
+            radius=radius,
+            labels=labels or {},
+            paths=paths,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How a picture looks: its colours and styles, and the options by which a caller changes them.
+"""How a picture looks: its colours and styles, and what a caller may change of them.
 
 The ground of a picture is transparent. Every text stands on a light fill of its own, and lines have
 a contrast of at least 3 : 1 to white and to near-black, so a picture reads on a light page and on a
@@ -8,12 +8,10 @@ dark one. Kinds of values differ in outline and line style too, so colour is not
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any, TypedDict
-
-from .paths import Route
+from typing import Any
 
 FONT = "Helvetica"
 SIZE, SMALL = "11", "9"  # of text, in points: 14.7 and 12 pixels
@@ -33,21 +31,6 @@ STYLE = {
     "output": {"style": "rounded,filled", "peripheries": "2"},
 }  # fmt: skip
 A_COLOR = re.compile(r"#[0-9a-fA-F]{6}([0-9a-fA-F]{2})?|[a-zA-Z]+[0-9]*")
-
-
-class DrawingOptions(TypedDict, total=False):
-    """The options of ``Graph.to_dot``, which describes them; ``Graph.save`` takes them too."""
-
-    direction: str
-    compact: bool
-    collapse: int | Collection[str]
-    focus: str | int | None
-    radius: int
-    show: Collection[str]
-    rankdir: str
-    colors: Mapping[str, str]
-    labels: Mapping[str | int, str]
-    paths: Sequence[Route] | Mapping[str, Sequence[Route]]
 
 
 @dataclass(frozen=True)
