@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 if TYPE_CHECKING or find_spec(".graph", __name__):
     # At once, for the function has the name of its folder.
     from .graph import Graph, graph  # type: ignore[no-redef]
+if TYPE_CHECKING:
+    from .graph.render import render
 
 __version__ = "0.1.0"
 
@@ -69,8 +71,8 @@ __all__ = [
     "closed_form", "concatenate", "cos", "cumprod", "cumsum", "detect_anomaly", "div", "exp",
     "getitem", "grad", "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log",
     "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim",
-    "pow", "prod", "relu", "reshape", "scatter", "scope", "sigmoid", "sign", "sin", "sqrt", "stack",
-    "sub", "sum", "tanh", "testing", "trace", "transpose", "var", "where",
+    "pow", "prod", "relu", "render", "reshape", "scatter", "scope", "sigmoid", "sign", "sin",
+    "sqrt", "stack", "sub", "sum", "tanh", "testing", "trace", "transpose", "var", "where",
 ]  # fmt: skip
 
 ON_USE = ("nn", "optim", "testing")
@@ -79,8 +81,10 @@ ON_USE = ("nn", "optim", "testing")
 def __getattr__(name: str) -> Any:
     if name in ON_USE:
         return import_module(f".{name}", __name__)
+    if name == "render":  # it brings modules that tensors do not use
+        return import_module(".graph.render", __name__).render
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *ON_USE])
+    return sorted([*globals(), *ON_USE, "render"])

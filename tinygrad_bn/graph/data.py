@@ -22,7 +22,8 @@ class Node:
     ``kind`` is "input", "parameter" (an input that is learned), "constant" (without a gradient),
     "result" or "output". ``inputs`` are the ids of the nodes that `op` took, in order; ``parts``
     is what the backward rule gave for each of them: a node's gradient is the sum of the parts that
-    reach it. ``grad`` and a part are None where no gradient was asked for, or none flows.
+    reach it, and of ``seed``, the upstream gradient of an output. These are None where no gradient
+    was asked for, or none flows.
 
     In the graph of the backward pass, ``backward`` marks what a rule computed, and
     ``cotangent_of`` is the id of the node whose complete gradient it is.
@@ -37,6 +38,7 @@ class Node:
     inputs: tuple[int, ...] = ()
     grad: Array | None = field(default=None, repr=False)
     parts: tuple[Array | None, ...] = field(default=(), repr=False)
+    seed: Array | None = field(default=None, repr=False)
     backward: bool = False
     cotangent_of: int | None = None
 
@@ -117,6 +119,8 @@ class GraphData:
     def __getitem__(self, name: str | int) -> Node:
         """Find a node by its name, by ``"scope/name"`` where several have the name, or by id."""
         if isinstance(name, int):
+            if not -len(self.nodes) <= name < len(self.nodes):
+                raise KeyError(f"no node has the id {name}; the ids are 0 to {len(self.nodes) - 1}")
             return self.nodes[name]
         found = [node for node in self.nodes if name in (node.name, node.path)]
         if len(found) == 1:

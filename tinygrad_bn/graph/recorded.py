@@ -87,7 +87,7 @@ def graph_of(
     ends = [t for _, g, parts in walk for t in (g, *parts) if t is not None]
     first = [seed for _, seed in seeds]
     read = Reader(names).read([*outputs, *ends], [*inputs, *first])
-    return Graph(*_Nodes(read, inputs, outputs).both(walk, first))
+    return Graph(*_Nodes(read, inputs, outputs).both(walk, seeds))
 
 
 class _Nodes:
@@ -101,6 +101,7 @@ class _Nodes:
         self.ids: dict[Variable, int] = {}
         self.last = max(t.number for t in outputs)  # of the forward pass
         self.walked: dict[Variable, tuple[Tensor, Sequence[Tensor | None]]] = {}
+        self.seeds: dict[Variable, Array] = {}
         self.cotangent_of: dict[Variable, int] = {}
         self.backward = False
 
@@ -116,9 +117,12 @@ class _Nodes:
     def both(
         self,
         walk: Sequence[tuple[Tensor, Tensor, Parts]],
-        seeds: Sequence[Tensor],
+        seeds: Sequence[tuple[Tensor, Tensor]],
     ) -> tuple[tuple[Node, ...], bool, tuple[Node, ...]]:
         """Build the forward nodes with their gradients, and behind them those of the rules."""
+        for output, seed in seeds:
+            x = self._variable(output)
+            self.seeds[x] = self.seeds[x] + seed.data if x in self.seeds else seed.data
         self.walked = {self.read.variables[t.number]: (g, parts) for t, g, parts in walk}
         forward = self.forward()
         self.backward = True
@@ -126,7 +130,7 @@ class _Nodes:
             of, cotangent = self.ids[self.read.variables[tensor.number]], self._variable(g)
             if cotangent not in self.ids:
                 self.cotangent_of.setdefault(cotangent, of)
-        for seed in seeds:
+        for _, seed in seeds:
             self._leaf(self._variable(seed), "")
         for equation in self.read.equations:
             if self._number(equation.output) > self.last:
@@ -181,6 +185,7 @@ class _Nodes:
             equation, inputs,
             grad=None if g is None else np.array(g.data),
             parts=tuple([None if part is None else part.data for part in whole]),
+            seed=self.seeds.get(x),
             backward=self.backward, cotangent_of=of,
         )  # fmt: skip
         self.nodes.append(node)
