@@ -55,6 +55,7 @@ from .tensor import Tensor
 
 if TYPE_CHECKING:
     from . import nn, optim, testing
+    from .rewrite import derive
 if TYPE_CHECKING or find_spec(".graph", __name__):
     # At once, for the function has the name of its folder.
     from .graph import Graph, graph  # type: ignore[no-redef]
@@ -63,19 +64,20 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Program", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip",
-    "closed_form", "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad",
-    "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log", "matmul", "max",
+    "closed_form", "concatenate", "cos", "derive", "detect_anomaly", "div", "exp", "getitem",
+    "grad", "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log", "matmul", "max",
     "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim", "pow", "relu",
     "reshape", "scatter", "scope", "sigmoid", "sign", "sin", "sqrt", "stack", "sub", "sum",
     "tanh", "testing", "trace", "transpose", "var", "where",
 ]  # fmt: skip
 
-ON_USE = ("nn", "optim", "testing")
+ON_USE = {"nn": ".nn", "optim": ".optim", "testing": ".testing", "derive": ".rewrite"}
 
 
 def __getattr__(name: str) -> Any:
     if name in ON_USE:
-        return import_module(f".{name}", __name__)
+        module = import_module(ON_USE[name], __name__)
+        return getattr(module, name) if ON_USE[name] != f".{name}" else module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
