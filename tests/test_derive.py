@@ -213,6 +213,7 @@ def test_any_function_has_a_derivation_that_computes_its_gradient(f: ComposedFun
     assert found.proves(found.recorded).verdict != "not equal"
 
 
+@settings(max_examples=settings.default.max_examples // 3)
 @given(
     m=st.integers(2, 12), d=st.integers(1, 4), offset=st.sampled_from([0.0, 1.0, 1e3]),
     seed=st.integers(0, 2**32 - 1),
@@ -369,6 +370,28 @@ def test_a_refutation_says_what_differs(g: Callable[..., Any], words: str) -> No
     proof = tg.derive(tg.batch_norm, X, G, B).proves(g)
     assert not proof
     assert words in str(proof)
+
+
+def test_half_a_batch_rounded_down_is_not_half_a_batch() -> None:
+    found = tg.derive(lambda x: x / (x.shape[0] // 2), X)
+    assert not found.proves(lambda x, dy: 2 * dy / x.shape[0])
+    assert found.proves(lambda x, dy: dy / (x.shape[0] // 2))
+
+
+def test_a_condition_of_numbers_is_read_as_numpy_does() -> None:
+    found = tg.derive(lambda x: np.where(x, 2 * x, x), X)
+    assert not found.proves(lambda x, dy: dy * (1 + x))
+    assert found.proves(lambda x, dy: np.where(x != 0, 2 * dy, dy))
+
+
+def test_a_network_has_a_derivation_within_a_second() -> None:
+    net = tg.nn.Sequential(
+        tg.nn.Linear(3, 4), tg.nn.BatchNorm(4), tg.nn.Sigmoid(), tg.nn.Linear(4, 4),
+        tg.nn.BatchNorm(4), tg.nn.ReLU(), tg.nn.Linear(4, 2),
+    )  # fmt: skip
+    found = tg.derive(net, X)
+    dy = RNG.normal(size=(6, 2))
+    np.testing.assert_allclose(found.program(X, dy), found.recorded(X, dy), rtol=0, atol=1e-10)
 
 
 def test_equal_for_this_batch_alone_is_no_proof() -> None:

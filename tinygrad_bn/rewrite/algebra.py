@@ -14,7 +14,13 @@ from typing import Any, TypeAlias
 
 Axes: TypeAlias = "frozenset[int]"
 Factors: TypeAlias = "tuple[tuple[Atom, int], ...]"  # atoms with their exponents, in order
+MOST_PRODUCTS = 20_000  # in a multiplication
+
 ROOT, SUM, GROUP, TRUTH = "root", "sum", "group", "truth"
+
+
+class TooLongError(Exception):
+    """A formula would become too long to be of use."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,6 +94,12 @@ class Formula:
         """Return the product and its coefficient if there is one term only."""
         return next(iter(self.terms.items())) if len(self.terms) == 1 else None
 
+    def atom(self) -> Atom | None:
+        """Return the atom if the formula is an atom alone."""
+        only = self.single()
+        is_one = only is not None and only[1] == 1 and len(only[0]) == 1 and only[0][0][1] == 1
+        return only[0][0][0] if only is not None and is_one else None
+
     def number(self) -> Fraction | None:
         """Return the value if the formula is a number."""
         if not self.terms:
@@ -99,6 +111,11 @@ class Formula:
 def number(value: Fraction | int) -> Formula:
     """Make the formula of a number."""
     return Formula({(): Fraction(value)} if value else {})
+
+
+def alone(atom: Atom) -> Formula:
+    """Make the formula that is an atom alone."""
+    return Formula({((atom, 1),): Fraction(1)})
 
 
 def product(a: Factors, b: Factors) -> Factors:
@@ -196,10 +213,12 @@ class Ring:
 
     def of(self, kind: str, *content: Any, over: Iterable[int] = ()) -> Formula:
         """Return the formula that is this atom alone."""
-        return Formula({((self.atom(kind, *content, over=over), 1),): Fraction(1)})
+        return alone(self.atom(kind, *content, over=over))
 
     def mul(self, a: Formula, b: Formula) -> Formula:
         """Multiply, with √a √a = a, and t t = t for a truth value t."""
+        if len(a.terms) * len(b.terms) > MOST_PRODUCTS:
+            raise TooLongError
         total: dict[Factors, Fraction] = {}
         special = Formula()
         for f, c in a.terms.items():
@@ -275,9 +294,9 @@ class Ring:
 
     def _sum(self, body: Formula, axes: Axes) -> Formula:
         """Sum a product of which each factor varies. Sums of sums become one sum."""
-        only = body.single()
-        if only and len(only[0]) == 1 and only[0][0][0].kind == SUM and only[0][0][1] == 1:
-            inner_axes, inner = only[0][0][0].content
+        only = body.atom()
+        if only is not None and only.kind == SUM:
+            inner_axes, inner = only.content
             return self.sum(inner, inner_axes | axes)
         return self.of(SUM, axes, body, over=body.over - axes)
 
@@ -297,7 +316,7 @@ class Ring:
             return known[atom]
 
         def inside(formula: Formula) -> Formula:
-            if all(is_itself(atom, of(atom)) for atom in set(formula.atoms)):
+            if all(of(atom).atom() is atom for atom in set(formula.atoms)):
                 return formula
             total = Formula()
             for factors, c in formula.terms.items():
@@ -322,8 +341,8 @@ class Ring:
             new = self.atom(atom.kind, *content, over=atom.over)
             if new is not atom:
                 self.rewritten.setdefault(new, atom)
-            return Formula({((new, 1),): Fraction(1)})
-        return Formula({((atom, 1),): Fraction(1)})
+            return alone(new)
+        return alone(atom)
 
     def cancelled(self, a: Formula) -> Formula:
         """Cancel inverses of sums where the numerator can be divided: p (1 - p) / (1 - p) = p."""
@@ -345,6 +364,12 @@ class Ring:
 
         True is a proof. False proves nothing if atoms are related in a way that is not known here.
         """
+        try:
+            return self._vanishes(a)
+        except TooLongError:
+            return False
+
+    def _vanishes(self, a: Formula) -> bool:
         for _ in range(20):
             if not a:
                 return True
@@ -355,11 +380,6 @@ class Ring:
                 return False
             a = self.mul(a, Formula({clear: Fraction(1)}))
         return False
-
-
-def is_itself(atom: Atom, formula: Formula) -> bool:
-    """Return whether a formula is an atom alone."""
-    return formula.terms == {((atom, 1),): 1}
 
 
 def _can_be_reduced(atom: Atom, k: int) -> bool:

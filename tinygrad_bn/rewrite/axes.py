@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from .. import primitives as P
 from .. import shapes as S
 from ..program.data import Equation, Variable
+from ..sizes import Quotient, Size
 from ..table import Primitive
 
 Dim: TypeAlias = "tuple[int, ...]"  # the axes that one dimension of an array runs over
@@ -36,6 +37,7 @@ class AxisFinder:
         self.sizes: list[Any] = []  # the same as a Size, or a number that is always the same
         self.opaque: set[Equation] = set()
         self.picks: dict[Equation, int] = {}  # the axis along which an index picks one place
+        self.exact: set[Quotient] = set()  # the h // 2 of a reshape, which leave no rest
         self._dims: dict[Any, Dims] = {}
         self._to: dict[int, Dim] = {}  # what an axis was found to be
 
@@ -188,6 +190,9 @@ class AxisFinder:
         fresh = [self.new(n, size) for n, size in zip(output.shape, sizes, strict=True)]
         if 0 in output.shape:
             raise ConflictError
+        for size in sizes:
+            products = [atoms for atoms, _ in size.terms] if isinstance(size, Size) else []
+            self.exact |= {x for atoms in products for x in atoms if isinstance(x, Quotient)}
         self._match([i for dim in x for i in dim], [i for dim in fresh for i in dim])
         return tuple(fresh)
 

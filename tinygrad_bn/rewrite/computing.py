@@ -27,14 +27,12 @@ Draw = Callable[[tuple[int, ...]], Array]
 Tensors = Mapping[Variable, Tensor]
 
 
-def retraced(
-    program: Program, name: str, compute: Callable[[Tensors], list[Tensor]], examples: Any = None
-) -> Program:
+def retraced(program: Program, name: str, compute: Callable[[Tensors], list[Tensor]]) -> Program:
     """Trace what `compute` makes of the inputs of a program."""
     tracer = Trace()
     given = {
         x: tracer.input(example, x.name)
-        for x, example in zip(program.inputs, examples or program.examples, strict=True)
+        for x, example in zip(program.inputs, program.examples, strict=True)
     }
     with tracer.running(), np.errstate(all="ignore"):
         outputs = compute(given)
@@ -112,8 +110,7 @@ def evaluator_for(
 
     def value(atom: Atom) -> Any:
         x = reading.variable(atom)
-        assert x is not None, atom
-        return evaluator.laid_out(values[x], reading.finder.of(x))
+        return None if x is None else evaluator.laid_out(values[x], reading.finder.of(x))
 
     lengths = values.lengths if isinstance(values, _Values) else _Lengths(reading.finder, values)
     evaluator = Evaluator(reading.finder, [*sorted(others), *last], value, lengths)

@@ -10,10 +10,11 @@ import numpy as np
 
 from .. import predicates as Q
 from .. import shapes as S
+from .. import sizes
 from ..table import TABLE
 from .algebra import GROUP, ROOT, SUM, TRUTH, Atom, Axes, Factors, Formula
 from .axes import AxisFinder, Dims
-from .meaning import FUNCTION, LENGTH, ONE_HOT
+from .meaning import FUNCTION, LENGTH
 from .reading import SHARE
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -22,8 +23,9 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 class Evaluator:
     """Computes formulas from the values of their given atoms.
 
-    ``value`` returns the array of an atom; ``length`` the length of an axis. Arrays are laid out
-    so that their axes stand in one `order`, with length 1 where a value is repeated.
+    ``value`` returns the array of an atom that is known, or None; ``length`` the length of an
+    axis. Arrays are laid out so that their axes stand in one `order`, with length 1 where a value
+    is repeated.
     """
 
     def __init__(
@@ -106,22 +108,21 @@ class Evaluator:
             return np.sqrt(self(atom.content[0]))
         if atom.kind == GROUP:
             return self(atom.content[0])
-        if atom.kind == FUNCTION and atom.content[0] in TABLE:
-            name, *operands, params = atom.content
-            if params == "[]":
-                return TABLE[name](*(self(x) for x in operands))
+        if (found := self.value(atom)) is not None:
+            return found
+        if atom.kind == FUNCTION:
+            name, *operands, _ = atom.content
+            compute = sizes.COMPUTE[name] if name in sizes.COMPUTE else TABLE[name]
+            return compute(*(self(x) for x in operands))
         if atom.kind == TRUTH and atom.content[0] == "above":
             return Q.greater(self(atom.content[1]), 0.0)
         if atom.kind == TRUTH and atom.content[0] == "zero":
             return Q.equal(self(atom.content[1]), 0.0)
-        if atom.kind == TRUTH and atom.content[0] == ONE_HOT:
-            return self._one_hot(atom)
-        return self.value(atom)
+        assert atom.kind == TRUTH, atom
+        return self._one_hot(atom)
 
     def _sum(self, axes: Axes, body: Formula) -> Any:
         only = body.single()
-        if only is not None and not only[0]:
-            raise AssertionError("a sum of a number")
         if only is not None and (found := self._contracted(axes, *only)) is not None:
             return found
         places = tuple(sorted(self.order.index(axis) for axis in axes))

@@ -19,9 +19,22 @@ from .. import shapes as S
 from .. import sizes
 from ..program.data import Captured, Constant, Equation, Variable
 from ..sizes import Axis, Size
-from .algebra import GROUP, ROOT, SUM, TRUTH, Atom, Formula, Ring, common, leading, number
+from .algebra import (
+    GROUP,
+    ROOT,
+    SUM,
+    TRUTH,
+    Atom,
+    Formula,
+    Ring,
+    TooLongError,
+    common,
+    leading,
+    number,
+)
 from .axes import AxisFinder, moves_only
 
+MOST_TERMS = 300  # in a formula; a longer one is an atom
 GIVEN, LENGTH, FUNCTION, OPAQUE, ONE_HOT = "given", "length", "function", "opaque", "one hot"
 
 
@@ -116,7 +129,8 @@ class Meaning:
         if atom.sign in "+-*":
             return self.ring.mul(left, right) if atom.sign == "*" else left + (
                 right if atom.sign == "+" else -right)  # fmt: skip
-        if atom.sign in ("/", "//") and right:  # a reshape has shown that // leaves no rest
+        exact = atom.sign == "/" or (atom.sign == "//" and atom in self.finder.exact)
+        if exact and right:
             return self.ring.mul(left, self.ring.power(right, -1))
         return self.ring.of(FUNCTION, atom.sign, left, right, "")
 
@@ -124,8 +138,19 @@ class Meaning:
 
     def result(self, equation: Equation) -> Formula:
         """Compute the formula of the result of an equation."""
-        p = equation.primitive
         operands = [self.of(x) for x in equation.inputs]
+        try:
+            found = self._result(equation, operands)
+        except TooLongError:
+            return self._opaque(equation, operands)
+        if len(found.terms) > MOST_TERMS:
+            return self._opaque(equation, operands)
+        if (atom := found.atom()) is not None and atom.kind == TRUTH:
+            self.variables.setdefault(atom, equation.output)
+        return found
+
+    def _result(self, equation: Equation, operands: list[Formula]) -> Formula:
+        p = equation.primitive
         if equation in self.finder.opaque:
             return self._opaque(equation, operands)
         if moves_only(p) or p in (S.getitem, S.scatter):
@@ -136,12 +161,21 @@ class Meaning:
             return REDUCTIONS[p](self, operands[0], self._axes(equation), equation.params)
         if p is P.matmul:
             return self._matmul(equation, operands)
+        if p in TRUTHS:
+            asks = operands[:1] if p is P.where else operands
+            operands[: len(asks)] = map(self._truth, equation.inputs, asks)
         if p in ELEMENTWISE:
             params = {k: v for k, v in equation.params.items() if k != "dtype"}
             return ELEMENTWISE[p](self.ring, *operands, **params)
         if p.elementwise:
             return self._function(equation, operands)
         return self._opaque(equation, operands)
+
+    def _truth(self, x: Any, formula: Formula) -> Formula:
+        """Return a condition as 0 or 1; a number is true if it is not 0."""
+        if isinstance(x, Variable) and x.dtype.kind == "b":
+            return formula
+        return number(1) - _equal(self.ring, formula, Formula())
 
     def written(self, equation: Equation) -> Formula:
         """Return the result as it is written: a function is not expanded by its laws."""
@@ -372,4 +406,5 @@ ELEMENTWISE: dict[Any, Callable[..., Formula]] = {
     Q.logical_or: lambda ring, a, b: a + b - ring.mul(a, b),
     Q.logical_not: lambda ring, a: _not(a),
 }
+TRUTHS = {P.where, Q.logical_and, Q.logical_or, Q.logical_not}
 WRITTEN = {P.exp, P.log, P.sigmoid, P.tanh, P.relu, P.leaky_relu, P.maximum, P.minimum, P.var}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 from functools import cached_property, wraps
 from typing import Any
 
@@ -13,7 +12,7 @@ from .. import sizes
 from ..program.data import Constant, Variable
 from ..program.listing import LETTERS
 from ..tensor import Tensor
-from .algebra import ROOT, SUM, Atom, Axes, Formula
+from .algebra import ROOT, SUM, Atom, Axes, Formula, alone
 from .meaning import GIVEN, LENGTH
 from .reading import SHARE, VALUE, Reading, atoms_in
 from .writing import Notation, Writer
@@ -93,7 +92,8 @@ class Names:
         reading = self.reading
         definition = reading.definitions.get(atom)
         only = definition.single() if definition is not None else None
-        if only and len(only[0]) == 1 and only[0][0][0].kind == ROOT:
+        root = definition.atom() if definition is not None else None
+        if root is not None and root.kind == ROOT:
             return "s"
         made_by = reading.made_by.get(reading.variables[atom])
         if made_by is not None and made_by.primitive.reduces:
@@ -163,8 +163,7 @@ class Names:
             if atom.kind == SHARE:
                 words[write.atom(atom)] = " / ".join(map(write.atom, atom.content))
             if atom.kind == ROOT and atom in self._names:
-                own = Formula({((atom, 1),): Fraction(1)})
-                words[write.atom(atom)] = self._spelled_out(own, notation)
+                words[write.atom(atom)] = self._spelled_out(alone(atom), notation)
         return words
 
     def definition(self, atom: Atom, notation: Notation) -> str:

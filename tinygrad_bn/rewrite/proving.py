@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,9 +135,9 @@ def _fixed_lengths(reading: Reading) -> dict[Atom, Formula]:
     found: dict[Atom, Formula] = {}
     for guard in reading.program.guards:
         if guard.sign == "==" and isinstance(guard.left, Size) and isinstance(guard.right, int):
-            only = reading.full.size(guard.left).single()
-            if only is not None and len(only[0]) == 1 and only[0][0][1] == only[1] == 1:
-                found[only[0][0][0]] = number(guard.right)
+            length = reading.full.size(guard.left).atom()
+            if length is not None:
+                found[length] = number(guard.right)
     return found
 
 
@@ -151,22 +151,19 @@ def _differing(derivation: Derivation, reading: Reading, error: float) -> Proof:
     )
     names = Names(reading, derivation.name)
     write = names.writer(TEXT)
-    known = derivation.where
     missing = Formula({f: c for f, c in ours.terms.items() if theirs.terms.get(f) != c})
     extra = Formula({f: c for f, c in theirs.terms.items() if ours.terms.get(f) != c})
-    return Proof(
+    factor = _ratio(theirs, ours)
+    proof = Proof(
         "not equal" if error > DIFFERS else "cannot tell",
-        write.factored(theirs - ours),
-        tuple(write.expanded(Formula({f: c})) for f, c in missing.terms.items()),
-        tuple(write.expanded(Formula({f: c})) for f, c in extra.terms.items()),
-        None if (factor := _ratio(theirs, ours)) is None else write.expanded(factor),
-        ", ".join(
-            f"{name} = {what}"
-            for name, what in names.definitions(theirs - ours, TEXT).items()
-            if name not in known
-        ),
-        error,
+        difference=write.factored(theirs - ours),
+        missing=tuple(write.expanded(Formula({f: c})) for f, c in missing.terms.items()),
+        extra=tuple(write.expanded(Formula({f: c})) for f, c in extra.terms.items()),
+        factor=None if factor is None else write.expanded(factor),
+        error=error,
     )
+    new = names.definitions(theirs - ours, TEXT).items() - derivation.where.items()
+    return replace(proof, where=", ".join(f"{name} = {what}" for name, what in sorted(new)))
 
 
 def _ratio(a: Formula, b: Formula) -> Formula | None:

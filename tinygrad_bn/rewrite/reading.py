@@ -16,7 +16,7 @@ from .. import predicates, shapes
 from .. import primitives as P
 from ..program import Program
 from ..program.data import Equation, Variable
-from .algebra import ROOT, SUM, Atom, Factors, Formula, Ring, number
+from .algebra import ROOT, SUM, Atom, Factors, Formula, Ring, alone, number
 from .axes import AxisFinder, moves_only
 from .meaning import GIVEN, LENGTH, Meaning, is_positive
 
@@ -180,7 +180,7 @@ class _Reader:
                 if x is last or (x.name is not None and not self._is_moved_line(equation)):
                     atom = reading.atom(x)
                     reading.lines.append(Line(x, atom, found))
-                    found = Formula({((atom, 1),): Fraction(1)})
+                    found = alone(atom)
                 reading.ring.linear = True
             else:
                 found = self._forward(equation)
@@ -195,14 +195,11 @@ class _Reader:
         """Where exp(a) and Σ exp(a) are used, have exp(a) = p Σ exp(a); then Σ p = 1."""
         reading = self.reading
         for total, definition in reading.definitions.items():
-            only = definition.single()
-            if only is None or len(only[0]) != 1 or only[0][0][0].kind != SUM or only[1] != 1:
+            sums = definition.atom()
+            value = sums.content[1].atom() if sums is not None and sums.kind == SUM else None
+            if value is None or value.kind != VALUE or value in reading.solved:
                 continue
-            body = only[0][0][0].content[1].single()
-            if body is None or len(body[0]) != 1 or body[0][0][1] != 1 or body[1] != 1:
-                continue
-            value = body[0][0][0]
-            if value.kind == VALUE and value not in reading.solved and self._is_positive(value):
+            if self._is_positive(value):
                 share = reading.ring.of(SHARE, value, total, over=value.over)
                 reading.solved[value] = share.times(Fraction(1), ((total, 1),))
 
@@ -214,27 +211,19 @@ class _Reader:
         """Take each square root that is a value of its own as the atom for its powers."""
         for equation in self.program.equations:
             x = equation.output
-            only = self.reading.full.known[x].single()
-            if (
-                x in self.backward
-                or x not in self.own
-                or only is None
-                or only[1] != 1
-                or len(only[0]) != 1
-            ):
-                continue
-            (root, k), *_ = only[0]
-            if root.kind == ROOT and k == 1:
-                found = self.reading.values.get(self.reading.full.known[x])
+            in_full = self.reading.full.known[x]
+            root = in_full.atom()
+            if x in self.own - self.backward and root is not None and root.kind == ROOT:
+                found = self.reading.values.get(in_full)
                 if found is None or self.reading.variables[found].name is None:
-                    self.reading.values[self.reading.full.known[x]] = self.reading.atom(x)
+                    self.reading.values[in_full] = self.reading.atom(x)
 
     def _other(self, equation: Equation) -> Formula:
         """Read what does not belong to the gradient itself, in terms of the values that do."""
         in_full = self.reading.full.known[equation.output]
         if equation.output not in self.backward:
             if in_full in self.reading.values:
-                return Formula({((self.reading.values[in_full], 1),): Fraction(1)})
+                return alone(self.reading.values[in_full])
             if (powers := powers_of_roots(in_full, self.reading.values)) is not None:
                 return powers
         return self.reading.shown.result(equation)
@@ -252,13 +241,13 @@ class _Reader:
                     reading.definitions[atom] = reading.shown.result(equation)
             return powers
         if in_full in reading.values:
-            return Formula({((reading.values[in_full], 1),): Fraction(1)})
+            return alone(reading.values[in_full])
         found = reading.shown.result(equation)
         solved = self._solved(equation)
         if x.name is None and solved is None and in_full not in self.kept_in_full:
             return found
         atom = reading.values[in_full] = reading.atom(x)
-        own = Formula({((atom, 1),): Fraction(1)})
+        own = alone(atom)
         reading.definitions[atom] = reading.shown.written(equation)
         if solved is not None:
             earlier, factor = solved
@@ -313,9 +302,8 @@ def powers_of_roots(in_full: Formula, values: dict[Formula, Atom]) -> Formula | 
         return None
     factors = []
     for atom, k in only[0]:
-        root = Formula({((atom, 1),): Fraction(1)})
-        if atom.kind == ROOT and root in values:
-            factors.append((values[root], k))
+        if atom.kind == ROOT and alone(atom) in values:
+            factors.append((values[alone(atom)], k))
         elif atom.kind == LENGTH:
             factors.append((atom, k))
         else:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
+from contextlib import suppress
 
-from .algebra import SUM, Atom, Formula
+from .algebra import SUM, Atom, Formula, TooLongError, alone
 from .meaning import LENGTH
 from .reading import Reading, atoms_in
 
@@ -52,13 +52,18 @@ class Simplifier:
         if atom.kind != SUM:
             return None
         if atom not in self._constant:
-            found = self.reading.in_full(Formula({((atom, 1),): Fraction(1)}))
-            if not found or self.ring.is_zero(found):
-                found = Formula()
-            found = self.ring.cancelled(found)
-            alone = all(x.kind == LENGTH for x in found.atoms)
-            self._constant[atom] = found if alone else None
+            self._constant[atom] = self._as_constant(atom)
         return self._constant[atom]
+
+    def _as_constant(self, atom: Atom) -> Formula | None:
+        try:
+            found = self.reading.in_full(alone(atom))
+            if self.ring.is_zero(found):
+                return Formula()
+            found = self.ring.cancelled(found)
+        except TooLongError:
+            return None
+        return found if all(x.kind == LENGTH for x in found.atoms) else None
 
     def cancel(self, formula: Formula) -> Formula:
         """Cancel sums against their inverses."""
@@ -71,5 +76,6 @@ class Simplifier:
     def simplified(self, formula: Formula) -> Formula:
         """Apply all laws."""
         for law in self.laws():
-            formula = law(formula)
+            with suppress(TooLongError):
+                formula = law(formula)
         return formula

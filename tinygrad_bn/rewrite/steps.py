@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
 
-from .algebra import Atom, Axes, Formula, common
+from .algebra import Atom, Axes, Formula, TooLongError, alone, common
 from .computing import Numbers
 from .naming import Names
 from .reading import Line, Reading, atoms_in
@@ -94,7 +94,8 @@ class Steps:
         note(self._chain_rule(formula), expanded)
         for law in simplifier.laws():
             before = formula
-            formula = law(formula)
+            with suppress(TooLongError):
+                formula = law(formula)
             if formula != before:
                 note(self._named(law, before), expanded)
         simplifier.lines[line.atom] = formula
@@ -143,7 +144,7 @@ class Steps:
         if atom in self.explained:
             return
         self.explained.add(atom)
-        formula = Formula({((atom, 1),): Fraction(1)})
+        formula = alone(atom)
         while formula != end and (used := self._to_expand(formula, atom.content[0])):
             formula = self.reading.ring.put(formula, used.get)
             self._note_lemma(atom, Law("insert", self._definitions(used)), formula, end)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from .. import writing
+from .. import sizes, writing
 from .algebra import GROUP, ROOT, SUM, TRUTH, Atom, Axes, Factors, Formula, common, raised
 from .meaning import FUNCTION, LENGTH, ONE_HOT, OPAQUE
 
@@ -96,7 +96,7 @@ def latex_name(name: str) -> str:
         return rf"\hat{{{latex_name(name[:-4])}}}"
     if match := _WITH_INDEX.fullmatch(name):
         return f"{match[1]}_{{{match[2]}}}"
-    return r"\mathrm{" + name.replace("_", r"\_") + "}"
+    return r"\mathrm{" + re.sub(r"([#$%&_])", r"\\\1", re.sub(r"[\\{}^~]", "", name)) + "}"
 
 
 _WITH_INDEX = re.compile(r"([A-Za-z])_?(\d+)")
@@ -207,6 +207,8 @@ class Writer:
             )
         if atom.kind in (FUNCTION, OPAQUE):
             operands = [self.expanded(x) for x in atom.content if isinstance(x, Formula)]
+            if atom.content[0] in sizes.COMPUTE:
+                return write.brackets(f" {atom.content[0]} ".join(operands))
             return write.function(atom.content[0], ", ".join(operands))
         return write.name(self.name(atom))
 
