@@ -72,6 +72,11 @@ def binary_cross_entropy(z: Any, t: Any) -> Any:
     return -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean()
 
 
+def attention(q: Any, k: Any, v: Any) -> Any:
+    e = np.exp(q @ k.T)
+    return (e / e.sum(axis=1, keepdims=True)) @ v
+
+
 def linear_mse(x: Any, w: Any, t: Any) -> Any:
     r = x @ w - t
     return (r**2).mean()
@@ -130,6 +135,15 @@ FORMULAS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], s
     "softmax and cross entropy": (
         softmax_cross_entropy, (X, np.abs(X)), {}, "dy / m (p Σ[t] - t)",
     ),
+    "log-sum-exp, a free target": (log_sum_exp_loss, (X, np.abs(X)), {}, "dy / m (p - t)"),
+    # the largest logit is subtracted: where it is, Σ t - 1 is left
+    "stable cross entropy, a free target": (
+        stable_loss_of_a_free_target, (X, np.abs(X)), {},
+        "dy / m (p + v_2 Σ[t] - t - v_2)",
+    ),
+    "attention": (
+        attention, (X, X[:4] + 1, X[:4, :2]), {}, "Σm2[k v_2 Σn2[v dy]] - Σm2[v_2 Σn2[v dy]] Σm2[k v_2]",
+    ),
     "binary cross entropy": (
         binary_cross_entropy, (X[:, 0], np.abs(X[:, 0]) / 4), {}, "dy / m (p - t)",
     ),
@@ -175,7 +189,7 @@ def rows_of(x: Any, m: int, rng: np.random.Generator) -> Any:
     return np.asarray(rng.uniform(0.2, 1.2, shape) if (x >= 0).all() else rng.normal(size=shape))
 
 
-BATCHED = {"x", "z", "t", "dy", "ddx", "y"}
+BATCHED = {"x", "z", "t", "q", "dy", "ddx", "y"}
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 Axes: TypeAlias = "frozenset[int]"
 Factors: TypeAlias = "tuple[tuple[Atom, int], ...]"  # atoms with their exponents, in order
+MOST_IN_FRONT = 1000  # numerator and denominator of a number in front of brackets
 MOST_PRODUCTS = 20_000  # in a multiplication
 
 ROOT, SUM, GROUP, TRUTH = "root", "sum", "group", "truth"
@@ -150,6 +151,12 @@ def common(formula: Formula) -> tuple[Factors, Fraction]:
     for c in formula.terms.values():
         numerator, denominator = _gcd(numerator, c.numerator), _lcm(denominator, c.denominator)
     return _ordered(least), Fraction(numerator, denominator)
+
+
+def front(formula: Formula) -> tuple[Factors, Fraction]:
+    """Return what one would write in front of a formula: no number that nobody would read."""
+    factors, c = common(formula)
+    return factors, c if max(c.numerator, c.denominator) <= MOST_IN_FRONT else Fraction(1)
 
 
 def _gcd(a: int, b: int) -> int:

@@ -17,7 +17,7 @@ from ..program.data import Captured, Constant, Equation, Variable, computed
 from ..program.replaying import on_tensors
 from ..program.tracing import Trace
 from ..tensor import Tensor, as_tensor
-from .algebra import Atom, Factors, Formula, common, raised
+from .algebra import Atom, Factors, Formula, front, raised
 from .axes import AxisFinder
 from .evaluating import Evaluator
 from .reading import Reading, atoms_in
@@ -88,10 +88,10 @@ def computed_for(
     dims = reading.finder.of(variable)
     flat = [axis for dim in dims for axis in dim]
     evaluator = evaluator_for(reading, flat, formula, values)
-    front, c = common(formula) if len(formula.terms) > 1 else ((), Fraction(1))
-    result = as_array(evaluator(formula.times(1 / c, raised(front, -1))))
-    if front or c != 1:
-        result = result * evaluator(Formula({front: c}))
+    factors, c = front(formula) if len(formula.terms) > 1 else ((), Fraction(1))
+    result = as_array(evaluator(formula.times(1 / c, raised(factors, -1))))
+    if factors or c != 1:
+        result = result * evaluator(Formula({factors: c}))
     if np.ndim(result) > len(flat):
         result = result[(0,) * (np.ndim(result) - len(flat))]
     lengths = tuple(map(evaluator.length, flat))

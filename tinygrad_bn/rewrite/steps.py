@@ -146,7 +146,10 @@ class Steps:
         self.explained.add(atom)
         formula = alone(atom)
         while formula != end and (used := self._to_expand(formula, atom.content[0])):
-            formula = self.reading.ring.put(formula, used.get)
+            expanded = self.reading.ring.put(formula, used.get)
+            if expanded == formula:
+                break
+            formula = expanded
             self._note_lemma(atom, Law("insert", self._definitions(used)), formula, end)
         if formula != end:  # the rest is arithmetic
             self._note_lemma(atom, CANCEL, end, end)

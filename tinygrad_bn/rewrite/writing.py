@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from .. import sizes, writing
-from .algebra import GROUP, ROOT, SUM, TRUTH, Atom, Axes, Factors, Formula, common, raised
+from .algebra import GROUP, ROOT, SUM, TRUTH, Atom, Axes, Factors, Formula, front, raised
 from .meaning import FUNCTION, LENGTH, ONE_HOT, OPAQUE
 
 GREEK = {
@@ -125,15 +125,15 @@ class Writer:
         """Write a formula with its common factor in front."""
         if len(formula.terms) < 2:
             return self.expanded(formula)
-        factors, c = common(formula)
+        factors, c = front(formula)
         inner = formula.times(1 / c, raised(factors, -1))
         if all(k < 0 for k in inner.terms.values()):
             inner, c = -inner, -c
         if not factors and c in (1, -1):
             return self.expanded(formula)
-        sign, front = self._product(factors, c)
+        sign, outside = self._product(factors, c)
         inside = self.notation.brackets(self.expanded(inner))
-        return f"{sign}{inside if front == '1' else f'{front}{self.notation.between}{inside}'}"
+        return f"{sign}{inside if outside == '1' else f'{outside}{self.notation.between}{inside}'}"
 
     def expanded(self, formula: Formula) -> str:
         """Write a formula as a sum of products."""
@@ -147,10 +147,10 @@ class Writer:
 
     def _in_order(self, formula: Formula) -> list[Factors]:
         def place(factors: Factors) -> tuple[Any, ...]:
-            """Numbers last, positive terms first, then those with fewer sums."""
+            """Positive terms first, then numbers last, and those with more sums."""
             sums = sum(abs(k) for x, k in factors if x.kind == SUM)
             powers = [(x.number, k) for x, k in factors]
-            return not factors, formula.terms[factors] < 0, sums, len(factors), powers
+            return formula.terms[factors] < 0, not factors, sums, len(factors), powers
 
         return sorted(formula.terms, key=place)
 
