@@ -142,7 +142,8 @@ FORMULAS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], s
         "dy / m (p + v_2 Σ[t] - t - v_2)",
     ),
     "attention": (
-        attention, (X, X[:4] + 1, X[:4, :2]), {}, "Σm2[k v_2 Σn2[v dy]] - Σm2[v_2 Σn2[v dy]] Σm2[k v_2]",
+        attention, (X, X[:4] + 1, X[:4, :2]), {},
+        "Σm2[k v_2 Σn2[v dy]] - Σm2[v_2 Σn2[v dy]] Σm2[k v_2]",
     ),
     "binary cross entropy": (
         binary_cross_entropy, (X[:, 0], np.abs(X[:, 0]) / 4), {}, "dy / m (p - t)",
