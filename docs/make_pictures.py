@@ -59,7 +59,7 @@ def three_paths() -> graphviz.Digraph:
 
 
 def gradient_of_batch_norm() -> graphviz.Digraph:
-    """Draw the gradient as a graph (page 10)."""
+    """Draw the gradient as a graph (page 11)."""
     x = leaf(SIX_NUMBERS, "x")
     with tg.scope("forward"):
         y = tg.batch_norm(x)

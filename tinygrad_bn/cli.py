@@ -37,6 +37,12 @@ COMMANDS = {
         "own forward pass, show the smallest case that fails, and name the mistake. The file is "
         "run as ordinary Python.",
     ),
+    "derive": Command(
+        ".rewrite.command",
+        "derive the closed form of the gradient, step by step",
+        "Find the closed form of batch norm's gradient from the recorded backward pass, and print "
+        "the steps from the rules to it, each with its law and checked on numbers.",
+    ),
     "bench": Command(
         ".bench.command",
         "time batch norm beside the peers that are installed",

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from . import closed_form, writing
 from .batch_norm import batch_norm
 from .output import printable
+from .rewrite import derive
 from .tables import InputError, Table, choose_columns, read_table
 from .tensor import Tensor
 
@@ -111,6 +112,9 @@ def run(args: argparse.Namespace) -> int:
     print(_account("Forward", ("result", "operation"), _forward(recorded), width))
     print(_account("Backward", ("gradient", "comes from"), _backward(recorded), width))
     agree = _verdict(recorded, dy, args.eps, table.columns, width)
+    found = derive(batch_norm, *(np.zeros((2, 3)), np.ones(3), np.zeros(3)))
+    print(_paragraph("Derived from the graph (the steps: tinygrad-bn derive):", width))
+    print(_paragraph(f"{found.name} = {found.formula}", width))
     if not args.no_pictures:
         _draw(recorded, args.out, args.open)
     return 0 if agree else 1
