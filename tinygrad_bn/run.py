@@ -21,7 +21,7 @@ import numpy.typing as npt
 from . import closed_form, writing
 from .batch_norm import batch_norm
 from .output import printable
-from .rewrite import derive
+from .rewrite import Derivation, derive
 from .tables import InputError, Table, choose_columns, read_table
 from .tensor import Tensor
 
@@ -60,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw dy from a normal distribution with this seed (default 0)")  # fmt: skip
     add("--dtype", choices=("float16", "float32", "float64"), default="float64")
     add("--out", type=Path, default=Path("batch_norm_output"), metavar="DIR",
-        help="where the picture (batch_norm.svg, .dot) and the explorer (batch_norm.html) go "
-        "(default %(default)s)")  # fmt: skip
+        help="where the picture (batch_norm.svg, .dot), the explorer (batch_norm.html) and the "
+        "derivation (derivation.html) go (default %(default)s)")  # fmt: skip
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--no-pictures", action="store_true", help="write no files")
     files.add_argument("--open", action="store_true", help="open the explorer in a browser")
@@ -112,11 +112,11 @@ def run(args: argparse.Namespace) -> int:
     print(_account("Forward", ("result", "operation"), _forward(recorded), width))
     print(_account("Backward", ("gradient", "comes from"), _backward(recorded), width))
     agree = _verdict(recorded, dy, args.eps, table.columns, width)
-    found = derive(batch_norm, *(np.zeros((2, 3)), np.ones(3), np.zeros(3)))
+    found = derive(batch_norm, np.zeros((2, 3)), np.ones(3), np.zeros(3))
     print(_paragraph("Derived from the graph (the steps: tinygrad-bn derive):", width))
     print(_paragraph(f"{found.name} = {found.formula}", width))
     if not args.no_pictures:
-        _draw(recorded, args.out, args.open)
+        _draw(recorded, found, args.out, args.open)
     return 0 if agree else 1
 
 
@@ -302,12 +302,14 @@ def _verdict(recorded: Graph, dy: Array, eps: float, columns: tuple[str, ...], w
 # --- the pictures ---------------------------------------------------------------------------
 
 
-def _draw(recorded: Graph, directory: Path, open_explorer: bool) -> None:
+def _draw(recorded: Graph, derivation: Derivation, directory: Path, open_explorer: bool) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for ending in ("dot", "svg", "html"):  # only the first needs no Graphviz engine
             path = recorded.save(directory / f"batch_norm.{ending}")
             print(f"Wrote {path}")
+        derivation.save(directory / "derivation.html")
+        print(f"Wrote {directory / 'derivation.html'}")
         if open_explorer and not webbrowser.open(path.resolve().as_uri()):
             print(f"--open: no browser was found; open {path} yourself", file=sys.stderr)
     except OSError as error:
