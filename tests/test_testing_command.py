@@ -89,9 +89,8 @@ def test_without_a_name_everything_recognised_is_judged_and_a_name_chooses(check
         ("import sys; sys.exit(3)\n", "cannot be imported: SystemExit: 3"),
         ("import os; os._exit(3)\n", "ended with status 3 before it was judged"),
         ("import os; os.kill(os.getpid(), 9)\n", "ended by SIGKILL before it was judged"),
-        ("x = 1\n", "no batch norm was recognised; looked for functions NAME_forward(x, gamma"),
+        ("x = 1\n", "no norm was recognised; looked for functions such as NAME_forward(x, gamma"),
         ("\x00", "cannot be imported: "),
-        (GOOD.replace("eps)", "eps, what)", 1), "also needs what, which the judge does not know"),
         ("while True: pass\n", "mine.py cannot be imported: the 0.5 seconds"),
     ],
 )
@@ -120,7 +119,7 @@ def test_a_loop_without_end_gives_2_and_names_the_call_and_the_line(check, capsy
     out, err = capsys.readouterr()
     assert "did not return within 0.3 seconds: dx, dgamma, dbeta = batchnorm_backward" in out
     assert "in batchnorm_backward: while True: pass" in out
-    assert "stopped before all was judged" in err
+    assert "not everything could be judged" in err
 
 
 def test_a_loop_that_catches_everything_is_ended_from_outside(check, capsys, monkeypatch):
@@ -175,8 +174,10 @@ def test_importing_the_package_and_the_command_imports_no_hypothesis():
 def test_without_hypothesis_there_is_one_clear_sentence(check, capsys, monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda name: None)
     assert check(GOOD) == 2
-    assert "needs hypothesis: pip install 'tinygrad-bn[testing]'" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "needs hypothesis: pip install -e '.[testing]' in a clone" in err
+    assert "pip install 'tinygrad-bn[testing]' from an index" in err
     code = f"import sys; sys.path[:] = {sys.path}; sys.modules['hypothesis'] = None\n"
     code += "import tinygrad_bn.testing as t\ntry: t.strategies\nexcept ImportError as e: print(e)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "pip install 'tinygrad-bn[testing]'" in done.stdout
+    assert "pip install -e '.[testing]'" in done.stdout

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["GradientReport", "Report", "check_batch_norm", "gradcheck", "strategies"]
 
+INSTALL = (
+    "pip install -e '.[testing]' in a clone of the repository, "
+    "or pip install 'tinygrad-bn[testing]' from an index that has the package"
+)
 _HOME = {
     "GradientReport": ".gradients",
     "gradcheck": ".gradients",
@@ -38,6 +42,6 @@ def __getattr__(name: str) -> Any:
         if (missing.name or "").partition(".")[0] != "hypothesis":
             raise
         raise ModuleNotFoundError(
-            "tinygrad_bn.testing needs hypothesis: pip install 'tinygrad-bn[testing]'",
+            f"tinygrad_bn.testing needs hypothesis: {INSTALL}",
             name="hypothesis",
         ) from None
