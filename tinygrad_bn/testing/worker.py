@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -42,9 +43,14 @@ def answer(
     """Return the report as text and data, or an error message in one sentence."""
     path = Path(file)
 
+    latest = 0.0
+
     def progress(text: str) -> None:
-        with contextlib.suppress(OSError):
-            Path(doing).write_text(text)
+        nonlocal latest
+        if time.monotonic() > latest + 0.1:
+            latest = time.monotonic()
+            with contextlib.suppress(OSError):
+                Path(doing).write_text(text)
 
     call = Caller(seconds_per_call, seconds)
     try:

@@ -18,8 +18,8 @@ from ..batch import (
     RMS_NORM,
     RMS_NORM_WITH_BETA,
 )
-from .classes import BACKWARDS, FORWARDS, method_of
 from .draft import NotUnderstoodError
+from .making import BACKWARDS, FORWARDS, method_of
 from .roles import role_of
 from .script import NothingToJudgeError, Step, Subject
 

@@ -15,9 +15,8 @@ import numpy as np
 
 from ..batch import BATCH_NORM, RMS_NORM_WITH_BETA, Norm, probe
 from ..calls import Caller
+from .backward import Backward
 from .binding import (
-    Backward,
-    Forward,
     Layout,
     call_text,
     layouts_of,
@@ -29,42 +28,28 @@ from .draft import (
     CallError,
     Draft,
     NotUnderstoodError,
-    TimeLimitError,
     fits,
     places_of,
 )
+from .forward import Forward
 from .functions import GRADIENTS, add_backward, home_of
+from .making import (
+    BACKWARDS,
+    FORWARDS,
+    build,
+    construct,
+    holds,
+    learns_itself,
+    method_of,
+    set_values,
+)
 from .norms import axes_to_try, is_close, named_norm
-from .roles import plain, role_of
-from .script import EPS, Step, Subject
+from .roles import role_of
+from .script import Step, Subject
 
-FORWARDS = ("forward", "forward_pass", "fprop", "fwd", "feedforward", "feed_forward",
-            "forward_prop", "forward_propagation", "forwardpass", "call", "__call__")  # fmt: skip
-BACKWARDS = ("backward", "backward_pass", "bprop", "bwd", "backprop", "backward_prop", "backwards",
-             "back_propagation", "backward_propagation", "backwardpass", "gradient")  # fmt: skip
-INFERENCES = ("predict", "inference", "forward_test", "test", "infer", "forward_inference")
-BUILDERS = ("set_input_shape", "build", "initialize", "init", "init_params", "init_weights",
-            "initialize_parameters", "setup", "compile")  # fmt: skip
+INFERENCES = r"predict|inference|infer|test|forward_(test|inference|eval)"
 MODES = ("training", "is_training", "train", "istrain", "is_train", "train_mode", "trainable",
          "mode", "phase", "train_flg", "eval_mode", "testing", "test_mode")  # fmt: skip
-OPTIMIZER = '''class Descent:
-    """An optimizer with learning rate 1: the change of a parameter is its gradient."""
-
-    def update(self, w, grad, *more):
-        return w - grad'''
-
-
-class Descent:
-    """An optimizer with learning rate 1, whose update shows the gradient."""
-
-    def update(self, w: Any, grad: Any, *more: Any) -> Any:
-        """Return the parameter after the step."""
-        return w - grad
-
-
-def method_of(kind: type, names: tuple[str, ...]) -> str | None:
-    """Return the first of the methods that a class defines."""
-    return next((n for n in names if inspect.isfunction(getattr(kind, n, None))), None)
 
 
 def looks_like_a_layer(kind: type) -> bool:
@@ -107,7 +92,7 @@ def _draft_of(
     kind: type, name: str, ndim: int, norm: Norm, layout: Layout, call: Caller
 ) -> tuple[Draft, Forward, Any]:
     draft = Draft(call, {name: kind}, probe(ndim, 1.0, norm), (name,))
-    _construct(draft, kind, name)
+    construct(draft, kind, name)
     layer = draft.value("layer")
     held = places_of(layer, "layer")
     method = method_of(kind, FORWARDS) or "forward"
@@ -117,143 +102,17 @@ def _draft_of(
     function = getattr(layer, method)
     bound = Forward(draft, function, called, layout, kind)
     _switch(draft, kind, bound, training=True)
-    in_forward = {role_of(n) for n in bound.given}
-    if "gamma" not in in_forward and not _holds(held, draft, "gamma"):
-        _build(draft, kind, layer, bound)
-    _set(draft, in_forward)
+    in_forward = bound.stated
+    if "gamma" not in in_forward and not holds(held, draft, "gamma"):
+        build(draft, layer, bound)
+    set_values(draft, in_forward)
+    bound.places = lambda: places_of(layer, "layer")
     out = bound.run()
     return draft, bound, out
 
 
 def _takes(kind: type, role: str) -> bool:
     return any(role_of(name) == role for name in parameters_of(kind))
-
-
-def _holds(held: dict[str, list[tuple[str, Any]]], draft: Draft, role: str) -> bool:
-    return any(fits(value, draft.batch) for _, value in held.get(role, ()))
-
-
-# --- making an object
-
-
-def _construct(draft: Draft, kind: type, name: str) -> None:
-    """Write ``layer = ...``: each argument is guessed from its name."""
-    try:
-        parameters = parameters_of(kind)
-    except NotUnderstoodError:
-        parameters = {}
-    given: dict[str, str] = {}
-    unknown: list[str] = []
-    for each, parameter in parameters.items():
-        value = _argument(each, parameter, draft)
-        if value is not None:
-            given[each] = value
-        elif required(parameter):
-            unknown.append(each)
-    gap = NotUnderstoodError(
-        f"{name} is made of ({', '.join(parameters)}), and the judge does not know what "
-        f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'}"
-    )
-    guessed = len(unknown) == 1 and not given
-    if guessed:
-        given[unknown[0]] = "gamma.size"
-    elif unknown:
-        raise gap
-    step = Step(("layer",), call_text(name, parameters, given))
-    try:
-        draft.do("setup", step)
-    except CallError as error:
-        raise gap if guessed else NotUnderstoodError(f"{name} cannot be made: {error}") from None
-
-
-def _argument(name: str, parameter: inspect.Parameter, draft: Draft) -> str | None:
-    role, wanted = role_of(name), required(parameter)
-    if role in ("gamma", "beta") and wanted:
-        return role
-    if role in ("running mean", "running var") and (wanted or parameter.default is None):
-        return role.replace(" ", "_")
-    if role == "groups":
-        return "2 - gamma.size % 2"
-    if not wanted:
-        return None
-    if role == "shape":
-        return "{x}.shape[1:]" if draft.batch.x.ndim == 2 else "gamma.shape"
-    if role in ("size", "x") or plain(name) in ("m", "k", "l", "h"):
-        return "gamma.size"
-    texts = {"eps": f"{EPS}", "momentum": "0.9", "name": '"norm"', "rate": "1.0", "mode": '"train"'}
-    return texts.get(role or "", "True" if role == "training" else None)
-
-
-def _build(draft: Draft, kind: type, layer: Any, bound: Forward) -> None:
-    """Make the parameters of an object that has none yet: by its own method, or by a forward."""
-    for name in BUILDERS:
-        method = getattr(layer, name, None)
-        if not inspect.ismethod(method):
-            continue
-        given: dict[str, str] = {}
-        for each, parameter in parameters_of(method).items():
-            role = role_of(each)
-            if role == "optimizer":
-                draft.prelude = OPTIMIZER
-                draft.things["Descent"] = draft.session.values["Descent"] = Descent
-                given[each] = "Descent()"
-            elif role == "size":
-                given[each] = "gamma.size"
-            elif required(parameter):
-                given[each] = "gamma.shape" if name == "set_input_shape" else "{x}.shape"
-        try:
-            draft.do("setup", Step((), call_text(f"layer.{name}", parameters_of(method), given)))
-        except CallError as error:
-            if not error.unwritten:
-                raise NotUnderstoodError(str(error)) from None
-    if _holds(places_of(layer, "layer"), draft, "gamma"):
-        return
-    expression = call_text(bound.called, bound.parameters, bound.given)
-    try:
-        draft.do("setup", Step((), expression))
-    except (CallError, TimeLimitError) as error:
-        raise NotUnderstoodError(str(error)) from None
-
-
-def _set(draft: Draft, in_forward: set[str | None]) -> None:
-    """Set the parameters and the running statistics where the object holds them."""
-    layer, batch = draft.value("layer"), draft.batch
-    held = places_of(layer, "layer")
-    for role in ("gamma", "beta") if batch.norm.shifted else ("gamma",):
-        spots = [(e, v) for e, v in held.get(role, ()) if fits(v, batch)]
-        given = any(v is draft.value(role) for _, v in spots)
-        for expression, value in () if given or role in in_forward else spots:
-            text = role if value.shape == batch.gamma.shape else f"{role}.reshape({value.shape})"
-            text = text.replace(f"{batch.gamma.size}", "-1")
-            if _learns_itself(draft):
-                text = f"{text}.copy()" if text == role else text
-            draft.do("setup", Step((expression,), text))
-        if not spots and role not in in_forward:
-            known = ", ".join(sorted(vars(layer))) if hasattr(layer, "__dict__") else ""
-            raise NotUnderstoodError(
-                f"where does the object keep {role}? It has the attributes {known or 'none'}"
-            )
-    stored = {}
-    for role, variable in (("running mean", "running_mean"), ("running var", "running_var"),
-                           ("running std", "running_var")):  # fmt: skip
-        for expression, value in held.get(role, ())[:1]:
-            stored[variable] = expression
-            if value is draft.value(variable):
-                continue
-            shape = getattr(value, "shape", batch.gamma.shape)
-            if value is not None and not fits(value, batch) and shape != ():
-                continue
-            text = variable if shape in (batch.gamma.shape, ()) else f"{variable}.reshape({shape})"
-            draft.do("setup", Step((expression,), text.replace(f"{batch.gamma.size}", "-1")))
-    if len(stored) == 2:
-        draft.running = stored["running_mean"], stored["running_var"]
-
-
-def _learns_itself(draft: Draft) -> bool:
-    """Return whether the backward may change the parameters: it then gets copies."""
-    method = method_of(type(draft.value("layer")), BACKWARDS)
-    names = parameters_of(getattr(draft.value("layer"), method)) if method else {}
-    return bool(draft.prelude) or any(role_of(name) == "rate" for name in names)
 
 
 # --- training and test mode
@@ -356,9 +215,15 @@ def _add_layer_backward(
     draft.parts["backward"].append(step)
     if bound.layout.back:
         draft.parts["backward"].append(Step(("dx",), f"dx{bound.layout.back}"))
-    if result is None:  # not written yet, or it raises
-        draft.gradients = ("dx",)
-        return
+    if result is None:
+        spots = places_of(draft.value("layer"), "layer").get("d x", [])
+        kept = [e for e, v in spots if np.shape(v) == np.shape(draft.value("dout"))]
+        if not kept:  # not written yet, or it raises
+            draft.gradients = ("dx",)
+            return
+        draft.parts["backward"] = [
+            Step((), backward.expression, called), Step(("dx",), kept[0] + bound.layout.back)
+        ]  # fmt: skip
     _read_gradients(draft, wanted)
 
 
@@ -376,7 +241,7 @@ def _read_gradients(draft: Draft, wanted: tuple[str, ...]) -> None:
             expressions.append(f"{found[0][0]}{shaped}")
             continue
         place = next((e for e, v in held.get(each, ()) if fits(v, batch)), None)
-        if place is None or not _learns_itself(draft):
+        if place is None or not learns_itself(draft):
             missing.append(f"d{each}")
             continue
         # It learned by itself, with rate 1: the change of the parameter is its gradient.

@@ -14,9 +14,10 @@ from ..batch import probe
 from ..calls import Caller, CallError, TimeLimitError
 from .adapter import adapter_for
 from .binding import parameters_of
-from .classes import BACKWARDS, FORWARDS, layers, looks_like_a_layer, method_of
+from .classes import layers, looks_like_a_layer
 from .draft import NotUnderstoodError
 from .functions import pair
+from .making import BACKWARDS, FORWARDS, method_of
 from .norms import is_close, named_norm
 from .roles import plain
 from .script import NothingToJudgeError, Subject

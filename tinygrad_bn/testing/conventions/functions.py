@@ -10,8 +10,10 @@ import numpy as np
 
 from ..batch import BATCH_NORM, RMS_NORM_WITH_BETA, probe
 from ..calls import Caller
-from .binding import Backward, Forward, layouts_of, parameters_of
+from .backward import Backward
+from .binding import layouts_of, parameters_of
 from .draft import CallError, Draft, NotUnderstoodError, TimeLimitError
+from .forward import Forward
 from .norms import FOUR_AXES, is_close, named_norm
 from .roles import role_of
 from .script import Step, Subject

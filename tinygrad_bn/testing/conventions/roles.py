@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 _STORED = r"(running|moving|run|mov|r|ema|pop|population|global|avg|average|estimated|inference)"
 _MEAN, _VAR, _STD = "(mean|mu|means|m)", "(var|variance|vars|v|sigmasq|sigma)", "(std|stddev|sd)"
-_GAMMA = "(gamma|gammas|scale|weight|weights|w|bw|gain|g|γ)"
-_BETA = "(beta|betas|shift|bias|biases|b|bb|offset|β)"
+_PARAMETER = "(param|params|parameters?|factor)?"
+_GAMMA = f"(gamma|gammas|scale|scaling|weight|weights|w|bw|gain|g|γ){_PARAMETER}"
+_BETA = f"(beta|betas|shift|bias|biases|b|bb|offset|β){_PARAMETER}"
 _TRAIN = "(is|phase|in)?(train|training|trainable)(ing)?(flg|flag|mode|phase)?"
 _TEST = "(is|in)?(test|testing|eval|evaluate|evaluation|inference|predict)(flg|flag|mode|time)?"
 
@@ -33,8 +34,9 @@ _ROLES: list[tuple[str, str]] = [
     ("rate", "lr|learningrate|eta|stepsize|rate"),
     ("optimizer", "optimi[sz]er|optim|opt"),
     ("shape", "(input|in|x|param|normalized)?shape"),
-    ("size", "(num|n|in|out|input|hidden)?_?(features?|channels?|units?|dims?|dimensions?|neurons?|"
-             "nodes?|size|width|out|in|inputs?|hidden|d|n|c|nf|nout|nin|len|length|layersize)"),
+    ("out", "out|outs|outputs?|y|ys|result|results|activations?|yhat"),
+    ("size", "(num|numberof|n|in|out|input|hidden)?(features?|channels?|units?|dims?|dimensions?|"
+             "neurons?|nodes?|size|width|out|in|inputs?|hidden|d|n|c|nf|len|length|layersize)"),
     ("name", "name|layername|id|prefix"),
     ("batch mean", "(batch|sample|x)?(mean|mu|avg|average|m)"),
     ("batch var", "(batch|sample|x)?(var|variance|sigmasq|v)"),
@@ -81,7 +83,7 @@ def gradient_of(name: str) -> str | None:
     for rest in filter(None, rests):
         if role_of(rest) in ("gamma", "beta"):
             return role_of(rest)
-        if role_of(rest) == "x" or rest in ("in", "prev"):
+        if role_of(rest) == "x" or rest in ("in", "input", "inputs", "prev"):
             return "x"
     return None
 
@@ -113,6 +115,6 @@ def role_of_path(names: Sequence[str]) -> str | None:
         return f"d {role}" if role in ("gamma", "beta") else None
     for name in ("".join(names), names[-1] if names else ""):
         role = role_of(name)
-        if role in ("gamma", "beta", "running mean", "running var", "running std"):
+        if role in ("gamma", "beta", "running mean", "running var", "running std", "out"):
             return role
     return None
