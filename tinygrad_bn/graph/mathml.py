@@ -24,7 +24,8 @@ def tree(latex: str) -> list[Any]:
         from latex2mathml.converter import convert
     except ImportError:
         raise RuntimeError(
-            "the explorer's formulas need latex2mathml: `pip install 'tinygrad-bn[render]'`"
+            "the explorer's formulas need latex2mathml: `pip install -e '.[render]'` in a clone of "
+            "the repository, or `pip install 'tinygrad-bn[render]'` from an index"
         ) from None
     return _listed(ElementTree.fromstring(convert(latex))[0])
 

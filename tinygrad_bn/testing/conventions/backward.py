@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..calls import CallError, TimeLimitError
 from .binding import call_text, modes_of, parameters_of, required, size_of
-from .draft import CallError, Draft, NotUnderstoodError, TimeLimitError, is_their_mistake
+from .draft import Draft, NotUnderstoodError, is_their_mistake
 from .forward import Forward
-from .roles import gradient_of, is_upstream, plain, role_of
+from .roles import gradient_of, is_upstream, role_of
 from .script import EPS, Step, kind_of
 from .source import result_names
 
@@ -57,9 +58,7 @@ class Backward:
 
     def _by_role(self, name: str, parameter: inspect.Parameter) -> str | None:
         role, layout = role_of(name), self.forward.layout
-        if (role in ("gamma", "beta") and role == "gamma") or (
-            role == "beta" and plain(name) != "b"
-        ):
+        if role in ("gamma", "beta"):
             return f"{role}{layout.parameter}"
         if role == "x":
             return "x" + layout.into

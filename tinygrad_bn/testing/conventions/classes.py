@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..batch import BATCH_NORM, RMS_NORM_WITH_BETA, Norm, probe
-from ..calls import Caller
+from ..calls import Caller, CallError
 from .backward import Backward
 from .binding import (
     Layout,
@@ -24,13 +24,7 @@ from .binding import (
     parameters_of,
     required,
 )
-from .draft import (
-    CallError,
-    Draft,
-    NotUnderstoodError,
-    fits,
-    places_of,
-)
+from .draft import Draft, NotUnderstoodError, attributes_of, fits, places_of
 from .forward import Forward
 from .functions import GRADIENTS, add_backward, home_of
 from .making import (
@@ -247,7 +241,7 @@ def _read_gradients(draft: Draft, wanted: tuple[str, ...]) -> None:
         # It learned by itself, with rate 1: the change of the parameter is its gradient.
         expressions.append(f"{each} - {place}.reshape(gamma.shape)")
     if missing:
-        known = ", ".join(sorted(vars(draft.value("layer"))))
+        known = ", ".join(sorted(attributes_of(draft.value("layer"))))
         draft.unjudged[" and ".join(missing)] = (
             f"not found after the backward: it is not returned, and the object has {known}"
         )

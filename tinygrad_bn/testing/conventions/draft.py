@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..batch import Batch
-from ..calls import Caller, CallError, TimeLimitError
+from ..calls import Caller, CallError
 from .roles import role_of_path
 from .script import NothingToJudgeError, Session, Step, Subject
 
@@ -68,6 +68,12 @@ class Draft:
         )  # fmt: skip
 
 
+def is_certain(error: CallError) -> bool:
+    """Return whether an exception is a mistake in the user's code, whatever it is called with."""
+    kind = error.told.partition(":")[0]
+    return kind in ("NameError", "UnboundLocalError", "ZeroDivisionError", "ImportError")
+
+
 def is_their_mistake(error: CallError) -> bool:
     """Return whether an exception shows a mistake in the user's code, and not a wrong call of it.
 
@@ -77,6 +83,13 @@ def is_their_mistake(error: CallError) -> bool:
     kind = error.told.partition(":")[0]
     uncertain = kind in ("AttributeError", "KeyError") or "NoneType" in error.told
     return "\n  at " in error.told and not uncertain
+
+
+def attributes_of(thing: Any) -> dict[str, Any]:
+    """Return the attributes of an object, also those in slots."""
+    slots = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
+    held = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
+    return held | getattr(thing, "__dict__", {})
 
 
 def places(thing: Any, path: str, names: tuple[str, ...] = (), depth: int = 3) -> Iterator[
@@ -93,11 +106,13 @@ def places(thing: Any, path: str, names: tuple[str, ...] = (), depth: int = 3) -
         inside = [(f"{path}[{i}]", n, v) for i, (n, v) in enumerate(
             zip(("gamma", "beta"), thing, strict=True))]  # fmt: skip
     elif (
-        hasattr(thing, "__dict__")
+        (hasattr(thing, "__dict__") or hasattr(thing, "__slots__"))
         and not isinstance(thing, type)
         and not callable(getattr(thing, "forward", None) if names else None)
     ):
-        inside = [(f"{path}.{k}", k, v) for k, v in vars(thing).items() if not k.startswith("__")]
+        inside = [
+            (f"{path}.{k}", k, v) for k, v in attributes_of(thing).items() if not k.startswith("__")
+        ]
     inside = [(e, name.rpartition("__")[2], value) for e, name, value in inside]  # _Class__gamma
     for expression, name, value in inside:
         yield expression, (*names, name), value
@@ -119,9 +134,3 @@ def places_of(thing: Any, path: str) -> dict[str, list[tuple[str, Any]]]:
 def fits(value: Any, batch: Batch) -> bool:
     """Return whether a value is an array with one number per feature."""
     return isinstance(value, np.ndarray) and value.size == batch.gamma.size
-
-
-__all__ = [
-    "CallError", "Draft", "NotUnderstoodError", "TimeLimitError", "fits", "is_their_mistake",
-    "places_of",
-]  # fmt: skip

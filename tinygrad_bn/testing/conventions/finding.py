@@ -29,7 +29,7 @@ LOOKED_FOR = (
 )
 # How forward functions are named, and their backwards.
 _WORDS = [("forward", "backward"), ("fwd", "bwd"), ("fprop", "bprop"), ("forward", "backprop"),
-          ("forward", "grad")]  # fmt: skip
+          ("forward", "grad"), ("train", "backward")]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def find(
 def _add(candidate: Candidate, found: Found, call: Caller) -> None:
     try:
         found.subjects.extend(candidate.subjects(call))
-    except (NotUnderstoodError, TimeLimitError) as reason:
+    except (NotUnderstoodError, CallError, TimeLimitError) as reason:
         adapter = adapter_for(candidate.names, candidate.things)
         found.unclear.append(Unclear(", ".join(candidate.names), str(reason), adapter))
 
@@ -112,8 +112,10 @@ def _by_what_they_compute(candidates: list[Candidate], found: Found, call: Calle
         shown = ", ".join(candidate.names)
         try:
             subjects = candidate.subjects(call)
-        except (NotUnderstoodError, TimeLimitError) as reason:
-            reasons.append(f"{shown} is no norm by its name, and cannot be called as one: {reason}")
+        except (NotUnderstoodError, CallError, TimeLimitError) as reason:
+            reasons.append(
+                f"{shown} is not a batch norm by its name, and cannot be used as one: {reason}"
+            )
             continue
         fitting = [s for s in subjects if computes_a_norm(s, call)]
         found.subjects.extend(fitting)
@@ -215,7 +217,9 @@ def _made_of(kind: type) -> set[str]:
 
 def _takes_parameters(function: Callable[..., Any]) -> bool:
     names = list(parameters_of(function))
-    return len(names) >= 2 and not re.search("back|bwd|grad|init|param", function.__name__, re.I)
+    return len(names) >= 2 and not re.search(
+        "back|bwd|grad|init|param|eval|infer|test|predict", function.__name__, re.I
+    )
 
 
 def _backwards(forward: str, functions: Mapping[str, Any]) -> list[str]:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..calls import CallError, TimeLimitError
 from .binding import Layout, call_text, modes_of, parameters_of, required, size_of
-from .draft import CallError, Draft, NotUnderstoodError, TimeLimitError, fits, is_their_mistake
+from .draft import Draft, NotUnderstoodError, fits, is_certain
 from .roles import plain, role_of
 from .script import EPS, MOMENTUM, Step, kind_of
 from .source import keys_of, result_names, unpacked_names
@@ -194,14 +195,16 @@ class Forward:
 
     def _keep_failed(self, step: Step, error: Exception | None) -> None:
         """Keep a statement that raises, if it is right that it is judged by that."""
-        if isinstance(error, CallError) and not (error.unwritten or is_their_mistake(error)):
+        if isinstance(error, CallError) and not (error.unwritten or is_certain(error)):
             raise NotUnderstoodError(str(error)) from None
         self.draft.parts["forward"].append(Step(step.targets, step.expression, self.called))
 
     def _targets(self, result: Any) -> tuple[str, ...]:
         """Name the results: ``out``, the running statistics, and the others."""
         x = self.draft.batch.x
-        if not isinstance(result, tuple | list):
+        if not isinstance(result, tuple | list) or not any(
+            isinstance(each, np.ndarray) for each in result
+        ):
             if not isinstance(result, np.ndarray):
                 raise NotUnderstoodError(f"{self.called} returns {kind_of(result)}, not an array")
             return ("out",)

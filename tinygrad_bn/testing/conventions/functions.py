@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..batch import BATCH_NORM, RMS_NORM_WITH_BETA, probe
-from ..calls import Caller
+from ..calls import Caller, CallError, TimeLimitError
 from .backward import Backward
 from .binding import layouts_of, parameters_of
-from .draft import CallError, Draft, NotUnderstoodError, TimeLimitError
+from .draft import Draft, NotUnderstoodError
 from .forward import Forward
 from .norms import FOUR_AXES, is_close, named_norm
 from .roles import role_of

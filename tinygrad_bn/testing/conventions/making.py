@@ -10,8 +10,9 @@ import inspect
 import re
 from typing import Any
 
+from ..calls import CallError, TimeLimitError
 from .binding import call_text, parameters_of, required
-from .draft import CallError, Draft, NotUnderstoodError, TimeLimitError, fits, places_of
+from .draft import Draft, NotUnderstoodError, attributes_of, fits, places_of
 from .forward import Forward
 from .roles import plain, role_of
 from .script import EPS, Step
@@ -137,7 +138,7 @@ def set_values(draft: Draft, in_forward: set[str]) -> None:
                 text = f"{text}.copy()" if text == role else text
             draft.do("setup", Step((expression,), text))
         if not spots and role not in in_forward:
-            known = ", ".join(sorted(vars(layer))) if hasattr(layer, "__dict__") else ""
+            known = ", ".join(sorted(attributes_of(layer)))
             raise NotUnderstoodError(
                 f"where does the object keep {role}? It has the attributes {known or 'none'}"
             )

@@ -100,8 +100,8 @@ def role_of_path(names: Sequence[str]) -> str | None:
 
     >>> role_of_path(["grads", "gamma"]), role_of_path(["weight", "grad"]), role_of_path(["dscale"])
     ('d gamma', 'd gamma', 'd gamma')
-    >>> role_of_path(["weight", "data"]), role_of_path(["running", "mean"])
-    ('gamma', 'running mean')
+    >>> role_of_path(["weight", "data"]), role_of_path(["running", "mean"]), role_of_path(["g"])
+    ('gamma', 'running mean', 'gamma')
     """
     names = [
         name for name in names if plain(name) not in ("data", "value", "val", "array", "tensor")
@@ -109,7 +109,7 @@ def role_of_path(names: Sequence[str]) -> str | None:
     gradient = next((g for g in map(gradient_of, names) if g), None)
     if gradient:
         return f"d {gradient}"
-    rest = [name for name in names if not _GRADIENTS.fullmatch(plain(name))]
+    rest = [name for name in names if not _GRADIENTS.fullmatch(plain(name)) or len(names) == 1]
     if len(rest) < len(names):
         role = role_of(rest[-1]) if rest else None
         return f"d {role}" if role in ("gamma", "beta") else None
