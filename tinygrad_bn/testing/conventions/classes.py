@@ -40,9 +40,10 @@ from .making import (
 from .norms import axes_to_try, is_close, named_norm
 from .roles import role_of
 from .script import Step, Subject
+from .source import compared_texts
 
 INFERENCES = r"predict|inference|infer|test|forward_(test|inference|eval)"
-MODES = ("training", "is_training", "train", "istrain", "is_train", "train_mode", "trainable",
+MODES = ("training", "is_training", "train", "istrain", "is_train", "train_mode",
          "mode", "phase", "train_flg", "eval_mode", "testing", "test_mode")  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def _switch(draft: Draft, kind: type, bound: Forward, *, training: bool) -> bool
     if inspect.ismethod(method) and not [p for p in parameters_of(method).values() if required(p)]:
         step = Step((), f"layer.{'train' if training else 'eval'}()")
     else:
-        name = next((n for n in MODES if isinstance(getattr(layer, n, None), bool | str)), None)
+        name = next((n for n in MODES if _switches(kind, n, getattr(layer, n, None))), None)
         if name is None:
             return False
         if isinstance(getattr(layer, name), str):
@@ -134,6 +135,13 @@ def _switch(draft: Draft, kind: type, bound: Forward, *, training: bool) -> bool
     except CallError:
         return False
     return True
+
+
+def _switches(kind: type, name: str, value: Any) -> bool:
+    """Return whether an attribute switches between training and test mode."""
+    if isinstance(value, str):
+        return any("train" in text.lower() for text in compared_texts(kind, name))
+    return isinstance(value, bool)
 
 
 def _add_test_mode(draft: Draft, kind: type, bound: Forward) -> None:

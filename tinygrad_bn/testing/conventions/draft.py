@@ -6,6 +6,7 @@ back, which of them has the shape of x, where in an object the gradients are now
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ from ..batch import Batch
 from ..calls import Caller, CallError
 from .roles import role_of_path
 from .script import NothingToJudgeError, Session, Step, Subject
+
+# Lists of gamma and beta, and of their gradients. A cache of two arrays is none.
+_LISTS = re.compile(r"_?(trainable_)?(d?params|d?parameters|d?weights|grads|gradients)$", re.I)
 
 
 class NotUnderstoodError(NothingToJudgeError):
@@ -102,7 +106,7 @@ def places(thing: Any, path: str, names: tuple[str, ...] = (), depth: int = 3) -
     if isinstance(thing, dict):
         inside = [(f"{path}[{k!r}]".replace("'", '"'), k, v) for k, v in thing.items()
                   if isinstance(k, str)]  # fmt: skip
-    elif isinstance(thing, list | tuple) and len(thing) == 2 and names:
+    elif isinstance(thing, list | tuple) and len(thing) == 2 and names and _LISTS.match(names[-1]):
         inside = [(f"{path}[{i}]", n, v) for i, (n, v) in enumerate(
             zip(("gamma", "beta"), thing, strict=True))]  # fmt: skip
     elif (

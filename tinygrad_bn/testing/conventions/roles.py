@@ -14,7 +14,7 @@ _MEAN, _VAR, _STD = "(mean|mu|means|m)", "(var|variance|vars|v|sigmasq|sigma)", 
 _PARAMETER = "(param|params|parameters?|factor)?"
 _GAMMA = f"(gamma|gammas|scale|scaling|weight|weights|w|bw|gain|g|γ){_PARAMETER}"
 _BETA = f"(beta|betas|shift|bias|biases|b|bb|offset|β){_PARAMETER}"
-_TRAIN = "(is|phase|in)?(train|training|trainable)(ing)?(flg|flag|mode|phase)?"
+_TRAIN = "(is|phase|in)?(train|training)(ing)?(flg|flag|mode|phase)?"
 _TEST = "(is|in)?(test|testing|eval|evaluate|evaluation|inference|predict)(flg|flag|mode|time)?"
 
 # The first row whose pattern matches the whole name is taken.
