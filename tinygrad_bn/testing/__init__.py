@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import strategies
-    from .gradients import GradientReport, gradcheck
+    from .gradient_report import GradientReport
+    from .gradients import gradcheck
     from .judge import check_batch_norm
     from .report import Report
 
 __all__ = ["GradientReport", "Report", "check_batch_norm", "gradcheck", "strategies"]
 
 _HOME = {
-    "GradientReport": ".gradients",
+    "GradientReport": ".gradient_report",
     "gradcheck": ".gradients",
     "check_batch_norm": ".judge",
     "Report": ".report",
