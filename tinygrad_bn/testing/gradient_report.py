@@ -38,6 +38,7 @@ class GradientReport:
     reason: str = ""
     worst_name: str = ""
     code: str = ""
+    what: str = "gradient"
 
     @property
     def ok(self) -> bool:
@@ -64,7 +65,7 @@ class GradientReport:
         return self._head() + (f"\nTo replay it:\n\n{self.code}" if self.code else "")
 
     def _head(self) -> str:
-        what = "gradient" if self.order == 1 else f"gradient of order {self.order}"
+        what = self.what if self.order == 1 else f"{self.what} of order {self.order}"
         if self.problem:
             return f"the {what} is wrong: {self.problem}"
         if self.verdict == "cannot tell":

@@ -95,7 +95,7 @@ def code_of(
 ) -> str:
     """Write code that makes the arrays and calls ``call`` of tinygrad_bn.testing with them.
 
-    `functions` are its function arguments: the first by position, the others by keyword.
+    `functions` are its function arguments: ``vjp`` by keyword, the others by position.
     """
     imports = ["import numpy as np", f"from tinygrad_bn.testing import {call}"]
     lines: list[str] = []
@@ -103,16 +103,17 @@ def code_of(
     for keyword, function in functions.items():
         name, line = _reference(function, keyword)
         imports += [line] if line not in imports else []
-        passed.append(name if not passed else f"{keyword}={name}")
-    first, others = passed[0], passed[1:]
+        passed.append(f"vjp={name}" if keyword == "vjp" else name)
+    first = [name for name in passed if not name.startswith("vjp=")]
+    last = passed[len(first) :]
     words = []
     for name, arg in zip(given.names, given.args, strict=True):
         lines.append(f"{name} = {literal(arg)}")
         words.append(name)
     for name, arg in given.kwargs.items():
         words.append(f"{name}={literal(arg)}")
-    words += [*others, *(f"{key}={value!r}" for key, value in settings.items())]
-    body = f"print({call}({', '.join([first, *words])}))"
+    words += [*last, *(f"{key}={value!r}" for key, value in settings.items())]
+    body = f"print({call}({', '.join([*first, *words])}))"
     return "\n".join([*imports, "", *lines, body])
 
 
