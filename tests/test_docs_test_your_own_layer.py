@@ -42,7 +42,7 @@ def test_the_tests_of_the_guide_pass(repository):
 def test_they_pass_under_a_strict_profile_of_another_project(repository):
     (repository / "conftest.py").write_text(
         "from hypothesis import settings\n"
-        "settings.register_profile('strict', deadline=50, max_examples=20)\n"
+        "settings.register_profile('strict', deadline=100, max_examples=20)\n"
         "settings.load_profile('strict')\n"
     )
     done = run_pytest(repository, "test_rms.py", "-W", "error")

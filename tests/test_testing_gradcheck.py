@@ -463,9 +463,9 @@ def test_arrays_are_written_with_every_digit(dtype):
         assert again.tobytes() == a.tobytes()
 
 
-@settings(deadline=20, max_examples=10)
+@settings(deadline=200, max_examples=2)  # the usual deadline
 @given(strategies.arrays((3, 2)))
 def test_the_time_of_a_check_does_not_count_towards_the_deadline(x):
     start = time.perf_counter()
-    while time.perf_counter() < start + 0.03:
+    while time.perf_counter() < start + 0.4:
         gradcheck(tg.batch_norm, x)
