@@ -38,6 +38,13 @@ COMMANDS = {
         "own forward pass, show the smallest case that fails, and name the mistake. The file is "
         "run as ordinary Python.",
     ),
+    "write": Command(
+        ".testing.write",
+        "write property tests for the layers and functions in a Python file of yours",
+        "Write a pytest file with property tests for the batch norm, or for the functions with a "
+        "backward, in a Python file: gradients, shapes, invariances, training and inference. It is "
+        "printed, or written to a new file. The file is run as ordinary Python.",
+    ),
     "bench": Command(
         ".bench.command",
         "time batch norm beside the peers that are installed",
