@@ -43,6 +43,13 @@ COMMANDS = {
         "Find the closed form of batch norm's gradient from the recorded backward pass, and print "
         "the steps from the rules to it, each with its law and checked on numbers.",
     ),
+    "write": Command(
+        ".testing.write",
+        "write property tests for the layers and functions in a Python file of yours",
+        "Write a pytest file with property tests for the batch norm, or for the functions with a "
+        "backward, in a Python file: gradients, shapes, invariances, training and inference. It is "
+        "printed, or written to a new file. The file is run as ordinary Python.",
+    ),
     "bench": Command(
         ".bench.command",
         "time batch norm beside the peers that are installed",

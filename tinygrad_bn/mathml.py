@@ -18,6 +18,7 @@ def convert(latex: str) -> str:
         from latex2mathml.converter import convert as converted
     except ImportError:
         raise RuntimeError(
-            "formulas in a page need latex2mathml: `pip install 'tinygrad-bn[render]'`"
+            "formulas in a page need latex2mathml: `pip install -e '.[render]'` in a clone of the "
+            "repository, or `pip install 'tinygrad-bn[render]'` from an index"
         ) from None
     return str(converted(latex))

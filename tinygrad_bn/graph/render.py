@@ -110,7 +110,8 @@ def _drawn(source: str, format: str) -> bytes:
             raise RuntimeError(f"the dot program failed: {error.stderr.decode().strip()}") from None
     if importlib.util.find_spec("pygraphviz") is None:
         raise RuntimeError(
-            "a picture needs a Graphviz engine: `pip install 'tinygrad-bn[render]'` brings one, "
+            "a picture needs a Graphviz engine: `pip install -e '.[render]'` in a clone of the "
+            "repository, or `pip install 'tinygrad-bn[render]'` from an index, brings one; "
             "or install Graphviz itself so that the program `dot` is found (a .dot file needs none)"
         )
     done = subprocess.run(
