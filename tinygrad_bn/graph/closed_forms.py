@@ -46,6 +46,17 @@ class Comparison:
         }
 
     @property
+    def closest_tolerance(self) -> float:
+        """Return the tolerance where a difference comes closest to it."""
+        if not self.tolerance.size:
+            return 0.0
+        ratios = [
+            np.abs(self.from_graph - gradient) / self.tolerance
+            for gradient in self.in_closed_form.values()
+        ]
+        return float(self.tolerance.flat[np.argmax(np.max(ratios, axis=0))])
+
+    @property
     def agrees(self) -> bool:
         """Return whether every difference is within the tolerance."""
         return all(

@@ -19,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import writing
-from . import closed_forms, dot, jsonable, layout, mathml, text
+from . import closed_forms, dot, jsonable, layout, mathml, ranks, text
 from .data import GraphData, Node
 
 SCRIPTS = (
-    "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",
+    "tensors.js", "formulas.js", "placing.js", "drawing.js", "camera.js", "panel.js", "steps.js",
+    "search.js", "explorer.js",
 )  # fmt: skip
-MOST_NUMBERS = 200_000  # in a page; of a tensor above its share of them, only a sample is stored
+MOST_NUMBERS = 60_000  # in a page; of a tensor above its share of them, only a sample is stored
 FACTS = (np.min, np.max, np.mean, np.std)
 BINS = 24
 
@@ -37,9 +38,7 @@ def page(graph: GraphData) -> str:
     script = "".join((files / name).read_text(encoding="utf-8") for name in SCRIPTS)
     content = jsonable.written(data(graph)).replace("<", "\\u003c")
     parts = {
-        "title": escape(
-            f"{dot.clean(_title(graph.nodes[-1], graph.nodes))}: a computational graph"
-        ),
+        "title": escape(dot.clean(_question(graph))),
         "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         "style": style,
@@ -63,7 +62,7 @@ def data(graph: GraphData) -> dict[str, Any]:
         for depth in range(1, len(path) + 1):
             numbers.setdefault(path[:depth], len(numbers))
     share = MOST_NUMBERS // (3 * len(graph.nodes))
-    pack = _Packer(max(16, min(share, 200)))
+    pack = _Packer(max(16, share))
     return {
         "hasGradients": graph.has_gradients,
         "nodes": [_node(node, graph, numbers[where[node.id]], pack) for node in graph.nodes],
@@ -86,15 +85,30 @@ def data(graph: GraphData) -> dict[str, Any]:
                     }
                     for form, gradient in c.in_closed_form.items()
                 ],
-                "tolerance": jsonable.number(float(c.tolerance.max(initial=0.0))),
+                "tolerance": jsonable.number(c.closest_tolerance),
                 "agrees": c.agrees,
             }
             for c in closed_forms.comparisons(graph)
         ],
-        "card": layout.CARD,
-        "number": layout.NUMBER,
-        "folded": layout.FOLDED,
+        "card": ranks.CARD,
+        "number": ranks.NUMBER,
+        "folded": ranks.FOLDED,
     }
+
+
+def _question(graph: GraphData) -> str:
+    """Return the question that a page answers, as its title."""
+    output = graph.nodes[-1]
+    y = _title(output, graph.nodes) if output.name else "the result"
+    leaves = [node for kind in ("input", "parameter") for node in graph.nodes if node.kind == kind]
+    if output.backward:  # from the upstream cotangent
+        leaves = [node for node in leaves if node.backward] or leaves
+    if output.op is None or not leaves:
+        return f"{_title(output, graph.nodes)}: a computational graph"
+    x = _title(leaves[0], graph.nodes) if leaves[0].name else f"the {leaves[0].kind}"
+    if not graph.has_gradients or output.backward:
+        return f"How does {x} become {y}?"
+    return f"How does a change of {x} reach {y}, and back?"
 
 
 def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, Any]:
@@ -107,10 +121,11 @@ def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, 
         "shape": list(node.shape),
         "dtype": str(node.dtype),
         "value": pack(node.value),
-        "brief": _brief(node.value, 20),
+        "brief": _brief(node.value, 17),
         "grad": None if node.grad is None else pack(node.grad),
-        "gradBrief": None if node.grad is None else _brief(node.grad, 18),
+        "gradBrief": None if node.grad is None else _brief(node.grad, 15),
         "inputs": list(node.inputs),
+        "backward": node.backward,
     }
     if layout.is_number(node):
         shown["small"] = True

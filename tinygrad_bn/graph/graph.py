@@ -104,12 +104,17 @@ class Graph(GraphData):
         KeyError
             If there is no node `focus`.
         """
-        if direction not in ("forward", "backward", "both"):
-            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
-        drawn = self if direction == "forward" else getattr(self, direction)
         from . import dot
 
+        drawn = self._in(direction)
         return dot.digraph(drawn, collapse=collapse, focus=focus, radius=radius, show=show)
+
+    def _in(self, direction: str) -> Graph:
+        if direction not in ("forward", "backward", "both"):
+            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
+        if direction == "forward":
+            return self
+        return self.backward if direction == "backward" else self.both
 
     def to_json(self) -> dict[str, Any]:
         """Return the graph as dicts and lists that the json module writes, with every number.
@@ -127,7 +132,8 @@ class Graph(GraphData):
         """Write the graph to a file, in the format of its ending.
 
         .svg, .png, .pdf: a picture. .dot: its source. These take the options of ``to_dot``.
-        .html: the explorer, one file that needs no network. .json: the data, as ``to_json`` has it.
+        .html: the explorer, one file that needs no network; it takes ``direction``.
+        .json: the data, as ``to_json`` has it.
 
         The file appears whole or not at all. ValueError for another ending; RuntimeError, naming
         both ways to get it, if there is no Graphviz engine; OSError if it cannot be written.
@@ -138,9 +144,11 @@ class Graph(GraphData):
         ending = path.suffix.lower()
         if ending not in (".html", ".json"):
             return render.save(self.to_dot(**options).source, path)
+        shown = self._in(options.pop("direction", "forward")) if ending == ".html" else self
         if options:
-            raise TypeError(f"a {ending} file takes no options, but {', '.join(options)} came")
-        content = explorer.page(self) if ending == ".html" else jsonable.written(self.to_json())
+            taken = "the option direction alone" if ending == ".html" else "no options"
+            raise TypeError(f"a {ending} file takes {taken}, but {', '.join(options)} came")
+        content = explorer.page(shown) if ending == ".html" else jsonable.written(self.to_json())
         files.write(path, content.encode())
         return path
 

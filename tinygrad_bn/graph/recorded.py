@@ -73,7 +73,7 @@ def graph_of(
     """
     order = topological_order(*outputs)
     if inputs is None:
-        inputs = [t for t in order if t.op is None and t.requires_grad and type(t) is Tensor]
+        inputs = _inputs(order)
     if gradient is None:
         read = Reader(names).read(outputs, inputs)
         return Graph(_Nodes(read, inputs, outputs).forward())
@@ -88,6 +88,21 @@ def graph_of(
     first = [seed for _, seed in seeds]
     read = Reader(names).read([*outputs, *ends], [*inputs, *first])
     return Graph(*_Nodes(read, inputs, outputs).both(walk, first))
+
+
+def _inputs(order: Sequence[Tensor]) -> list[Tensor]:
+    """Return the leaves that are shown as inputs.
+
+    They need a gradient, and no module holds them. A network that is called on plain data has none
+    of these; then the input is the first array that it used.
+    """
+    leaves = [t for t in order if t.op is None]
+    free = [t for t in leaves if type(t) is Tensor]
+    learned = [t for t in leaves if type(t) is not Tensor and t.requires_grad]
+    inputs = [t for t in free if t.requires_grad]
+    if inputs or not learned:
+        return inputs
+    return [t for t in free if t.size > 1][:1]
 
 
 class _Nodes:

@@ -49,7 +49,9 @@ function tensor(heading, array, shape, options = {}) {
 function withNumbers(numbers, result, k, shape, several) {
   if (numbers === null) return quiet("The numbers of this operation are in the tables.");
   const at = several ? html("p", { class: "quiet at" }, `at ${placeText(k, shape)}`) : null;
-  return html("div", { class: "numbers-in" }, at, formula(numberOf(result, true), sign("="), numbers));
+  const left = numberOf(result, true);
+  const written = numbers.classList.contains("terms") ? brokenIntoLines(left, numbers) : formula(left, sign("="), numbers);
+  return html("div", { class: "numbers-in" }, at, written);
 }
 
 function forwardPanel(id) {
@@ -61,7 +63,7 @@ function forwardPanel(id) {
     render();
   };
   panel.replaceChildren(
-    section("rule forward", title("Forward"), forwardFormula(node),
+    section(`rule ${node.backward ? "backward" : "forward"}`, title(node.backward ? "Backward pass" : "Forward"), forwardFormula(node),
       whole && node.value.length ? withNumbers(forwardNumbers(node, k), node.value[k], k, node.shape, node.value.length > 1) : null),
     section("flow", title("In"), ...[...new Set(node.inputs)].map((i) => {
       const input = data.nodes[i];
@@ -146,11 +148,14 @@ function startPanel() {
     ["scopes", data.scopes.length - 1]])
     facts.append(html("div", {}, html("dt", {}, name), html("dd", {}, String(value))));
   const output = data.nodes.at(-1);
+  const isAllBackward = hasBackwardNodes && !forwardSteps;
   panel.replaceChildren(
-    section("", html("p", {}, "Step through the graph: forward, one operation at a time",
-      data.hasGradients ? ", then backward, one rule at a time." : ". It carries no gradient yet: give one to tg.graph to see it flow backward."),
+    section("", html("p", {}, isAllBackward ? "Step through the backward pass, one operation at a time" : "Step through the graph: forward, one operation at a time",
+      isAllBackward ? ". The values that it takes from the forward pass are constants here." : hasBackwardNodes ? "; what the rules of the backward pass computed are steps of their own."
+        : data.hasGradients ? ", then backward, one rule at a time." : ". It carries no gradient yet: give one to tg.graph to see it flow backward."),
       facts),
-    section("", html("p", { class: "keys" }, ...[["←", "→", " step"], ["space", " play"], ["+", "−", "0", " zoom"], ["/", " find"], ["Esc", " close"]]
+    section("", html("p", { class: "keys" }, ...[["←", "→", " step"], ["PgDn", " step over a scope"], ["space", " play"], ["+", "−", "0", " zoom"],
+      ["Shift ←", " move"], ["↑", "↓", " walk the nodes"], ["/", " find"], ["Esc", " close"]]
       .map((keys) => html("span", {}, ...keys.slice(0, -1).map((key) => html("kbd", {}, key)), keys.at(-1))))),
     section("", title("Key"), html("ul", { class: "key" },
       ...["input", "parameter", "constant", "result", "output"].map((kind) => html("li", { class: kind }, kind)))),

@@ -48,19 +48,27 @@ function shown(array, shape, { picked = -1, pick = null, label = "" } = {}) {
   if (array.length === 0) return html("p", { class: "quiet" }, "empty");
   const columns = shape.length ? shape[shape.length - 1] : 1;
   if (array.length <= 64 && columns <= 8) return table(array, shape, columns, picked, pick, label);
-  const rows = array.length / columns;
-  return html("div", {}, heatmap(array, rows, columns, shape, label), histogram(array));
+  const isList = array.length === columns; // in a column, which continues in the next block
+  const [rows, across] = isList ? [columns, 1] : [array.length / columns, columns];
+  return html("div", {}, heatmap(array, rows, across, shape, { label, picked, pick }), histogram(array));
 }
 
+/** Show numbers in a table. Numbers of one axis continue on the next row; of more, the table scrolls by columns. */
 function table(array, shape, columns, picked, pick, label) {
+  const wide = Math.ceil(Math.max(...array.map((value) => widthOf(brief(value), "cell")))) + 19;
+  const fit = Math.max(1, Math.floor((byId("panel").clientWidth - 80) / wide));
+  const isList = array.length === columns;
+  const across = isList && columns > fit ? Math.ceil(columns / Math.ceil(columns / fit)) : columns;
   const body = html("tbody");
-  for (let start = 0; start < array.length; start += columns) {
+  for (let start = 0; start < array.length; start += across) {
     const row = html("tr");
-    for (let k = start; k < start + columns; k++) {
+    for (let k = start; k < Math.min(start + across, array.length); k++) {
       const title = `${placeText(k, shape)} ${exact(array[k])}`.trim();
       const cell = html("td", { title, class: k === picked ? "picked" : "" });
+      cell.style.minWidth = `${wide}px`;
       if (pick && array.length > 1) {
         const button = html("button", { type: "button", "aria-label": title }, brief(array[k]));
+        if (k === picked) button.setAttribute("aria-current", "true");
         button.addEventListener("click", () => pick(k));
         cell.append(button);
       } else cell.append(brief(array[k]));
@@ -68,7 +76,11 @@ function table(array, shape, columns, picked, pick, label) {
     }
     body.append(row);
   }
-  return html("div", { class: "scroll" }, html("table", { class: "numbers", "aria-label": label }, body));
+  const scrolls = across > fit;
+  const frame = html("div", { class: "scroll", ...(scrolls && { tabindex: 0, role: "region", "aria-label": `${label}, scrolls sideways` }) },
+    html("table", { class: "numbers", "aria-label": label }, body));
+  if (scrolls) frame.style.maxWidth = `${fit * wide + 1}px`; // whole columns
+  return frame;
 }
 
 /** Return a colour from blue (negative) through the background (0) to orange (positive). */
@@ -82,26 +94,53 @@ function shade(value, largest) {
   return `rgb(${zero.map((c, i) => Math.round(c + (end[i] - c) * strength)).join(",")})`;
 }
 
-function heatmap(array, rows, columns, shape, label) {
-  const side = Math.max(2, Math.min(22, Math.floor(340 / columns), Math.floor(340 / rows) || 2));
-  const canvas = html("canvas", { role: "img", width: columns * side, height: rows * side });
+/** Find how to divide the rows of a heatmap into blocks side by side, so that it is compact. */
+function blocksOf(rows, columns) {
+  for (let side = 22; side > 1; side--) {
+    const blocks = Math.min(rows, Math.floor((350 + BETWEEN) / (columns * side + BETWEEN)));
+    if (blocks && Math.ceil(rows / blocks) * side <= 240) return { side, high: Math.ceil(rows / blocks) };
+  }
+  return { side: 2, high: Math.ceil(rows / Math.max(1, Math.floor(350 / (2 * columns + BETWEEN)))) };
+}
+const BETWEEN = 6; // blocks, in pixels
+
+function heatmap(array, rows, columns, shape, { label, picked, pick }) {
+  const { side, high } = blocksOf(rows, columns);
+  const block = columns * side + BETWEEN;
+  const canvas = html("canvas", { role: "img", width: Math.ceil(rows / high) * block - BETWEEN, height: Math.min(rows, high) * side });
   const largest = Math.max(...array.map((v) => (Number.isFinite(Number(v)) ? Math.abs(v) : 0)));
   canvas.setAttribute("aria-label", `${label}: heatmap of ${rows} by ${columns} numbers`);
   const pen = canvas.getContext("2d");
+  const corner = (k) => {
+    const row = Math.floor(k / columns);
+    return [Math.floor(row / high) * block + (k % columns) * side, (row % high) * side];
+  };
   array.forEach((value, k) => {
     pen.fillStyle = shade(value, largest);
-    pen.fillRect((k % columns) * side, Math.floor(k / columns) * side, side - (side > 5), side - (side > 5));
+    pen.fillRect(...corner(k), side - (side > 5), side - (side > 5));
   });
-  const caption = html("figcaption", { class: "quiet" }, `±${brief(largest)}; point at a cell for its number`);
+  if (pick && picked >= 0) {
+    const [x, y] = corner(picked);
+    pen.lineWidth = 2;
+    pen.strokeStyle = getComputedStyle(document.body).color;
+    pen.strokeRect(x, y, side - 1, side - 1);
+  }
+  const caption = html("figcaption", { class: "quiet" },
+    `±${brief(largest)}; point at a cell for its number${pick ? ", click for its arithmetic" : ""}`);
   const rest = caption.textContent;
-  canvas.addEventListener("pointermove", (event) => {
+  const at = (event) => {
     const box = canvas.getBoundingClientRect();
-    const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
-    const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
-    const k = row * columns + column;
-    if (k >= 0 && k < array.length) caption.textContent = `${placeText(k, shape)} = ${exact(array[k])}`;
+    const x = ((event.clientX - box.left) / box.width) * canvas.width;
+    const column = Math.floor((x % block) / side);
+    const row = Math.floor(x / block) * high + Math.floor(((event.clientY - box.top) / box.height) * (canvas.height / side));
+    return column < columns && row < rows ? row * columns + column : -1;
+  };
+  canvas.addEventListener("pointermove", (event) => {
+    const k = at(event);
+    caption.textContent = k < 0 ? rest : `${placeText(k, shape)} = ${exact(array[k])}`;
   });
   canvas.addEventListener("pointerleave", () => (caption.textContent = rest));
+  if (pick) canvas.addEventListener("click", (event) => at(event) >= 0 && pick(at(event)));
   return html("figure", { class: "heatmap" }, canvas, caption);
 }
 
