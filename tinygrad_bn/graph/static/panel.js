@@ -186,7 +186,7 @@ function beside(c) {
   const columns = [["the graph", c.graph], ...c.forms.map((f) => [f.name, f.value])];
   if (!isWhole(c.graph) || c.graph.length > 64)
     return html("div", {}, ...columns.map(([name, value]) => tensor([name], value, c.shape, { label: name })));
-  const head = html("tr", {}, html("th"), ...columns.map(([name]) => html("th", { scope: "col" }, name)));
+  const head = html("tr", {}, html("td"), ...columns.map(([name]) => html("th", { scope: "col" }, name)));
   const rows = c.graph.map((_, k) => html("tr", {}, html("th", { scope: "row" }, placeText(k, c.shape)),
     ...columns.map(([, value]) => html("td", { title: exact(value[k]) }, brief(value[k])))));
   return html("div", { class: "scroll" }, html("table", { class: "comparison beside" }, html("thead", {}, head), html("tbody", {}, ...rows)));
@@ -195,7 +195,7 @@ function beside(c) {
 function comparisonTable() {
   const names = data.comparisons[0].forms.map((f) => f.name);
   const several = new Set(data.comparisons.map((c) => c.scope)).size > 1;
-  const head = html("tr", {}, html("th", { scope: "col" }, ""), ...names.map((n) => html("th", { scope: "col" }, n)), html("th", { scope: "col" }, "rounding allows"));
+  const head = html("tr", {}, html("td"), ...names.map((n) => html("th", { scope: "col" }, n)), html("th", { scope: "col" }, "rounding allows"));
   const rows = data.comparisons.flatMap((c, i) => [...(several && data.comparisons[i - 1]?.scope !== c.scope
     ? [html("tr", { class: "of" }, html("th", { colspan: names.length + 2, scope: "rowgroup" }, c.scope))] : []),
   html("tr", {}, html("th", { scope: "row" }, cotangentText(data.nodes[c.node])),
