@@ -15,7 +15,7 @@ from tinygrad_bn.cli import main
 from tinygrad_bn.graph import closed_forms, layout, mathml
 from tinygrad_bn.primitives import TABLE
 
-MANY = 20_000  # numbers, of which a page has a sample only
+MANY = 40_000  # numbers, of which a page has a sample only
 
 
 class Page(HTMLParser):

@@ -26,7 +26,7 @@ SCRIPTS = (
     "tensors.js", "formulas.js", "placing.js", "drawing.js", "camera.js", "panel.js", "steps.js",
     "search.js", "explorer.js",
 )  # fmt: skip
-MOST_NUMBERS = 60_000  # in a page; of a tensor above its share of them, only a sample is stored
+MOST_NUMBERS = 30_000  # in a page; of the tensors that are too large, a sample is stored
 FACTS = (np.min, np.max, np.mean, np.std)
 BINS = 24
 
@@ -61,8 +61,7 @@ def data(graph: GraphData) -> dict[str, Any]:
     for path in where:
         for depth in range(1, len(path) + 1):
             numbers.setdefault(path[:depth], len(numbers))
-    share = MOST_NUMBERS // (3 * len(graph.nodes))
-    pack = _Packer(max(16, share))
+    pack = _Packer(_largest_shown(graph))
     return {
         "hasGradients": graph.has_gradients,
         "nodes": [_node(node, graph, numbers[where[node.id]], pack) for node in graph.nodes],
@@ -173,6 +172,14 @@ def _brief(array: npt.NDArray[Any], width: int) -> str:
     if len(words) > width + 2:
         words = f"up to ±{writing.number(float(np.abs(array).max()), 3)}"
     return words.replace("-", "−")
+
+
+def _largest_shown(graph: GraphData) -> int:
+    """Return the largest size of which a page can have all tensors with all their numbers."""
+    arrays = [a for node in graph.nodes for a in (node.value, node.grad, *node.parts)]
+    sizes, counts = np.unique([a.size for a in arrays if a is not None], return_counts=True)
+    fitting = sizes[np.cumsum(sizes * counts) <= MOST_NUMBERS]
+    return max(16, int(fitting.max(initial=0)))
 
 
 class _Packer:

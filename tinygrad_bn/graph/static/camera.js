@@ -1,6 +1,6 @@
 /* The camera: the drawing is moved and scaled as a whole. */
 
-const camera = { x: 0, y: 0, k: 1, gliding: 0, rest: 0, isMoved: false };
+const camera = { x: 0, y: 0, k: 1, width: 0, height: 0, gliding: 0, rest: 0, isMoved: false };
 const READABLE = 0.88; // the least scale at which all text of a card has 11 pixels
 
 /** Move the drawing: as a picture while it moves (fast), drawn again when it stops (sharp). */
@@ -13,7 +13,7 @@ function look() {
 }
 
 /** Zoom by a factor about a point of the drawing. */
-function zoom(factor, x = drawing.clientWidth / 2, y = drawing.clientHeight / 2) {
+function zoom(factor, x = camera.width / 2, y = camera.height / 2) {
   const k = Math.min(4, Math.max(0.02, camera.k * factor));
   camera.x = x - ((x - camera.x) * k) / camera.k;
   camera.y = y - ((y - camera.y) * k) / camera.k;
@@ -30,19 +30,19 @@ function pan(dx, dy) {
   look();
 }
 
-const margin = () => Math.min(12, drawing.clientWidth / 32);
+const margin = () => Math.min(12, camera.width / 32);
 
 /** Return the largest scale, up to 1.25, at which a graph of this size is visible as a whole. */
 const scaleFor = (w, h) =>
-  Math.min(1.25, (drawing.clientWidth - 2 * margin()) / w, (drawing.clientHeight - 2 * margin()) / h);
+  Math.min(1.25, (camera.width - 2 * margin()) / w, (camera.height - 2 * margin()) / h);
 
 /** Show the whole graph, with a scale of at least `least`: at the start, large enough to read. */
 function fit(least = 0) {
   cancelAnimationFrame(camera.gliding);
   const [, , w, h] = placed.get("whole");
   camera.k = Math.max(least, scaleFor(w, h));
-  camera.x = (drawing.clientWidth - w * camera.k) / 2;
-  camera.y = Math.max(margin(), (drawing.clientHeight - h * camera.k) / 2);
+  camera.x = (camera.width - w * camera.k) / 2;
+  camera.y = Math.max(margin(), (camera.height - h * camera.k) / 2);
   camera.isMoved = false;
   look();
 }
@@ -56,8 +56,8 @@ function reveal(name) {
     return size > room - 2 * edge ? edge : (room - size) / 2;
   };
   const [left, top] = [camera.x + x * camera.k, camera.y + y * camera.k];
-  const dx = moved(left, w * camera.k, drawing.clientWidth) - left;
-  const dy = moved(top, h * camera.k, drawing.clientHeight) - top;
+  const dx = moved(left, w * camera.k, camera.width) - left;
+  const dy = moved(top, h * camera.k, camera.height) - top;
   if (dx || dy) glide(camera.x + dx, camera.y + dy);
 }
 
@@ -80,10 +80,15 @@ function glide(x, y) {
   camera.gliding = requestAnimationFrame(tick);
 }
 
-/** After the window changed its size: fit again, or keep what the reader moved to in the middle. */
+/** After the window changed its size: fit again, or keep what the reader moved to in the middle.
+
+    The drawing has its size in pixels: with one in percent, each change of the panel would lay out
+    all of its text again. */
 function resized() {
-  const { width = drawing.clientWidth, height = drawing.clientHeight } = camera;
-  Object.assign(camera, { width: drawing.clientWidth, height: drawing.clientHeight });
+  const { width, height } = camera;
+  Object.assign(camera, { width: drawing.parentNode.clientWidth, height: drawing.parentNode.clientHeight });
+  drawing.style.width = `${camera.width}px`;
+  drawing.style.height = `${camera.height}px`;
   if (!camera.isMoved) return fit(READABLE);
   camera.x += (camera.width - width) / 2;
   camera.y += (camera.height - height) / 2;

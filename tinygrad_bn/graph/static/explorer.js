@@ -139,6 +139,7 @@ byId("phase-backward").style.flexGrow = lastStep - forwardSteps;
 byId("phase-forward").hidden = !forwardSteps;
 byId("phase-backward").hidden = lastStep === forwardSteps;
 byId("fold").hidden = byId("unfold").hidden = data.scopes.length === 1;
+Object.assign(camera, { width: drawing.parentNode.clientWidth, height: drawing.parentNode.clientHeight });
 unfoldWhatFits();
 draw();
 holdTabStop(stops()[0]);

@@ -36,7 +36,8 @@ function render() {
   const words = headline(steps[state.step]);
   byId("step").setAttribute("aria-valuetext", `${state.step} of ${lastStep}: ${words}`);
   byId("panel-title").textContent = state.node === null ? words : data.nodes[state.node].title;
-  document.body.dataset.phase = phase === "start" || phase === "forward" ? phase : "backward";
+  const colour = phase === "start" || phase === "forward" ? phase : "backward";
+  if (document.body.dataset.phase !== colour) document.body.dataset.phase = colour; // the same again costs as much
   keepingFocus(() => {
     byId("panel-scope").replaceChildren(...crumbs(state.node ?? id));
     if (state.node !== null) nodePanel(state.node);
@@ -139,7 +140,7 @@ function go(step, { quietly = false } = {}) {
   const [, id] = steps[state.step];
   if (id !== null) reveal(drawnAs(id));
   if (!quietly) byId("said").textContent = `Step ${state.step} of ${lastStep}. ${headline(steps[state.step])}`;
-  byId("panel").scrollTop = 0;
+  requestAnimationFrame(() => (byId("panel").scrollTop = 0));
   remember();
 }
 
