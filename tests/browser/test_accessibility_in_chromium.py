@@ -47,6 +47,8 @@ def test_axe_reports_nothing(opened, scheme, width):
             found += [f"{unfold}, {phase}: {c}" for c in complaints(page)]
         page.evaluate("select(0)")
         found += [f"{unfold}, a node: {c}" for c in complaints(page)]
+    page.evaluate("guide(0)")
+    found += [f"tour: {c}" for c in complaints(page)]
     page.keyboard.press("/")
     page.keyboard.type("a")
     found += [f"search: {c}" for c in complaints(page)]

@@ -268,6 +268,24 @@ def test_a_cell_that_is_picked_keeps_the_focus(opened):
     assert page.evaluate("document.activeElement.isConnected")
 
 
+def test_the_tour_has_ten_sentences_and_can_be_left(opened):
+    page = opened(batch_norm_graph())
+    page.get_by_role("button", name="A tour in 10 sentences").click()
+    seen = []
+    while page.locator("#tour").is_visible():
+        seen.append(page.locator("#tour p").inner_text())
+        page.keyboard.press("Enter")  # the next sentence has the focus
+    assert len(set(seen)) == 10
+    assert step_of(page) == 20
+    page.keyboard.press("Home")
+    page.get_by_role("button", name="A tour in").click()
+    page.keyboard.press("Escape")
+    assert page.locator("#tour").is_hidden()
+    page.get_by_role("button", name="A tour in").click()
+    page.get_by_role("button", name="Leave").click()
+    assert page.locator("#tour").is_hidden()
+
+
 def test_a_step_over_leaves_the_scope(opened):
     page = opened(batch_norm_graph(), "#step=3")
     assert page.locator("#panel-scope").inner_text().startswith("in batch_norm")

@@ -24,7 +24,7 @@ from .data import GraphData, Node
 
 SCRIPTS = (
     "tensors.js", "formulas.js", "placing.js", "drawing.js", "camera.js", "panel.js", "steps.js",
-    "search.js", "explorer.js",
+    "tour.js", "search.js", "explorer.js",
 )  # fmt: skip
 MOST_NUMBERS = 30_000  # in a page; of the tensors that are too large, a sample is stored
 FACTS = (np.min, np.max, np.mean, np.std)

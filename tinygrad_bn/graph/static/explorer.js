@@ -11,12 +11,12 @@ const KEYS = {
 const PAN = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(text|search|number)$/.test(event.target.type)) return;
-  const isInPanel = event.target.closest?.("#panel");
+  const scrolls = event.target.id === "panel";
   if (event.shiftKey && PAN[event.key]) {
     event.preventDefault();
     return pan(...PAN[event.key].map((to) => 80 * to));
   }
-  if (/^Page|^(Home|End)$/.test(event.key) && isInPanel) return; // they scroll it
+  if (/^Page|^(Home|End)$/.test(event.key) && scrolls) return;
   if (/^Arrow(Up|Down)$/.test(event.key) && event.target.closest?.("#drawing")) {
     event.preventDefault();
     return walk(event.target, event.key === "ArrowDown" ? 1 : -1);

@@ -149,7 +149,10 @@ function startPanel() {
     facts.append(html("div", {}, html("dt", {}, name), html("dd", {}, String(value))));
   const output = data.nodes.at(-1);
   const isAllBackward = hasBackwardNodes && !forwardSteps;
+  const start = html("button", { type: "button", class: "primary" }, `A tour in ${SENTENCES.length} sentences`);
+  start.addEventListener("click", () => guide(0));
   panel.replaceChildren(
+    section("", start),
     section("", html("p", {}, isAllBackward ? "Step through the backward pass, one operation at a time" : "Step through the graph: forward, one operation at a time",
       isAllBackward ? ". The values that it takes from the forward pass are constants here." : hasBackwardNodes ? "; what the rules of the backward pass computed are steps of their own."
         : data.hasGradients ? ", then backward, one rule at a time." : ". It carries no gradient yet: give one to tg.graph to see it flow backward."),
