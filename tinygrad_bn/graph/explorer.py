@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import writing
-from . import closed_forms, dot, jsonable, layout, mathml, text
+from . import closed_forms, dot, jsonable, layout, live, mathml, text
 from .data import GraphData, Node
 
 SCRIPTS = (
-    "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",
+    "tensors.js", "kernels.js", "live.js", "formulas.js", "drawing.js", "panel.js", "search.js",
+    "editing.js", "explorer.js",
 )  # fmt: skip
 MOST_NUMBERS = 200_000  # in a page; of a tensor above its share of them, only a sample is stored
 FACTS = (np.min, np.max, np.mean, np.std)
@@ -64,6 +65,7 @@ def data(graph: GraphData) -> dict[str, Any]:
             numbers.setdefault(path[:depth], len(numbers))
     share = MOST_NUMBERS // (3 * len(graph.nodes))
     pack = _Packer(max(16, min(share, 200)))
+    comparisons = closed_forms.comparisons(graph)
     return {
         "hasGradients": graph.has_gradients,
         "nodes": [_node(node, graph, numbers[where[node.id]], pack) for node in graph.nodes],
@@ -74,7 +76,7 @@ def data(graph: GraphData) -> dict[str, Any]:
         "layouts": layout.laid_out(graph.nodes, where, numbers),
         "comparisons": [
             {
-                "scope": c.scope,
+                "scope": c.norm.scope,
                 "node": c.node.id,
                 "shape": list(c.from_graph.shape),
                 "graph": pack(c.from_graph),
@@ -87,10 +89,12 @@ def data(graph: GraphData) -> dict[str, Any]:
                     for form, gradient in c.in_closed_form.items()
                 ],
                 "tolerance": jsonable.number(float(c.tolerance.max(initial=0.0))),
+                "finite": c.is_finite,
                 "agrees": c.agrees,
             }
-            for c in closed_forms.comparisons(graph)
+            for c in comparisons
         ],
+        "live": live.program(graph, comparisons),
         "card": layout.CARD,
         "number": layout.NUMBER,
         "folded": layout.FOLDED,
@@ -114,6 +118,8 @@ def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, 
     }
     if layout.is_number(node):
         shown["small"] = True
+    if node.weak:
+        shown["weak"] = True
     if node.op is None:
         return shown
     single = {i for i in node.inputs if len(graph.terms(graph.nodes[i])) == 1}

@@ -105,6 +105,21 @@ function outline(kind, w, h, top) {
 
 const clipped = (text, n) => ([...text].length > n ? `${[...text].slice(0, n - 1).join("")}…` : text);
 
+const wordsOf = (node) => (node.name === null || node.title === brief(node.value[0]) ? node.title : `${clipped(node.title, 6)} = ${node.brief}`);
+
+/** Write the current numbers on the card of a node. */
+function relabel(id) {
+  const node = data.nodes[id];
+  const card = cards.get(`n${id}`);
+  const put = (cls, text) => {
+    const line = card?.querySelector(cls);
+    if (line && line.textContent !== text) line.textContent = text;
+  };
+  if (node.small) return put(".only", wordsOf(node));
+  put(".value", node.brief);
+  put(".grad", gradientLine(id, node, state.step > forwardSteps));
+}
+
 function nodeCard(id) {
   const node = data.nodes[id];
   const group = svg("g", { class: `node ${node.kind}`, tabindex: 0, role: "button", "data-id": id });
@@ -113,8 +128,7 @@ function nodeCard(id) {
   group.append(svg("title", {}, node.name ?? node.title));
   if (node.small) {
     const [w, h] = data.number;
-    const words = node.name === null || node.title === brief(node.value[0]) ? node.title : `${clipped(node.title, 6)} = ${node.brief}`;
-    group.append(...outline(node.kind, w, h, -h / 2), svg("text", { class: "only", y: 4 }, words));
+    group.append(...outline(node.kind, w, h, -h / 2), svg("text", { class: "only", y: 4 }, wordsOf(node)));
     return group;
   }
   const top = -CARD_H / 2 + BADGE;

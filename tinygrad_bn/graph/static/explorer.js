@@ -28,6 +28,13 @@ function headline([phase, id]) {
 /** Show the current state. */
 function render() {
   const [phase, id] = steps[state.step];
+  renderPanel();
+  mark(phase, id);
+}
+
+/** Show the current state in the panel alone. */
+function renderPanel() {
+  const [phase, id] = steps[state.step];
   byId("step").value = state.step;
   byId("where").textContent = `${state.step} / ${steps.length - 1}`;
   const words = headline(steps[state.step]);
@@ -40,7 +47,6 @@ function render() {
   else if (phase === "seed") seedPanel(id);
   else if (phase === "backward") backwardPanel(id, arrivedBy(state.step));
   else endPanel();
-  mark(phase, id);
 }
 
 /** Mark each card and arrow with its state at the current step. */
@@ -127,17 +133,20 @@ function play(on = !state.playing) {
 /** Store what is shown in the link of the page: #step=12, #node=x_hat (or its number), or both. */
 function remember() {
   const node = state.node === null ? "" : `&node=${state.node}`;
-  history.replaceState(null, "", `#step=${state.step}${node}`);
+  if (location.protocol === "about:") return; // embedded in another page, whose link this is not
+  history.replaceState(null, "", `#step=${state.step}${node}${changesInLink()}`);
 }
 
 function follow() {
   const wanted = new URLSearchParams(location.hash.slice(1));
+  const fits = !live || followChanges(wanted.get("set"));
   const step = Number.parseInt(wanted.get("step") ?? "0", 10);
   const name = wanted.get("node");
   let id = name === null ? -1 : data.nodes.findIndex((n) => n.name === name);
   if (id < 0 && /^\d+$/.test(name ?? "") && data.nodes[name]) id = Number(name);
   go(Number.isNaN(step) ? 0 : step, { quietly: true });
   if (id >= 0) select(id);
+  if (!fits) byId("said").textContent = "Some numbers of this link do not fit this graph.";
 }
 
 // Keys, buttons, pointer
@@ -150,7 +159,7 @@ const KEYS = {
   Escape: () => (state.node === null ? play(false) : select(null)),
 };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target === field) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target === field || cellOf(event.target)) return;
   const item = event.target.closest?.("[data-id],[data-scope]");
   if (item && (event.key === "Enter" || event.key === " ")) {
     event.preventDefault();
@@ -181,7 +190,7 @@ onClick("fit", () => fit());
 onClick("fold", () => foldAll(false));
 onClick("unfold", () => foldAll(true));
 byId("step").addEventListener("input", (event) => go(Number(event.target.value)));
-addEventListener("hashchange", () => /[#&](step|node)=/.test(location.hash) && follow());
+addEventListener("hashchange", () => /[#&](step|node|set)=/.test(location.hash) && follow());
 
 function foldAll(open) {
   unfolded.clear();

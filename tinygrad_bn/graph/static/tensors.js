@@ -17,16 +17,32 @@ const svg = (tag, attributes = {}, ...children) =>
   made("http://www.w3.org/2000/svg", tag, attributes, children);
 
 /** Write a number with four digits, as in the pictures. */
-function brief(value) {
+const brief = (value) => written(value, 4);
+
+function written(value, digits) {
   const x = Number(value);
   if (!Number.isFinite(x)) return String(value).replace("Infinity", "∞").replace("-", "−");
   if (x === 0) return "0";
   const size = Math.abs(x);
-  const text = size >= 1e-4 && size < 1e6 ? String(Number(x.toPrecision(4))) : x.toExponential(2).replace(/\.?0+e/, "e");
-  return text.replace("-", "−").replace(/e\+?(.*)$/, "e$1");
+  const text = size >= 1e-4 && size < 1e6 ? String(Number(x.toPrecision(digits))) : x.toExponential(Math.min(2, digits - 1)).replace(/\.?0+e/, "e");
+  return text.replaceAll("-", "−").replace(/e\+?(.*)$/, "e$1");
 }
 
-const exact = (value) => String(value).replace("-", "−");
+/** Write an array so that it fits on a card: its numbers, their range, or their largest size. */
+function briefly(array, width) {
+  const numbers = isWhole(array) ? array.map(Number) : array.facts.slice(0, 2);
+  if (!numbers.length) return "empty";
+  for (let digits = 4; digits > 2 && numbers.length * 2 - 1 <= width && isWhole(array); digits--) {
+    const line = numbers.map((x) => written(x, digits)).join(", ");
+    if (line.length <= width) return line;
+  }
+  if (numbers.every((x) => Object.is(x, numbers[0]))) return `all ${brief(numbers[0])}`;
+  const [low, high] = numbers.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
+  const range = `${written(low, 3)} to ${written(high, 3)}`;
+  return range.length <= width + 2 ? range : `up to ±${written(Math.max(-low, high), 3)}`;
+}
+
+const exact = (value) => String(value).replaceAll("-", "−");
 const isWhole = (array) => Array.isArray(array);
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
 const shapeText = (shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
@@ -42,24 +58,27 @@ function place(k, shape) {
 }
 const placeText = (k, shape) => (shape.length ? `[${place(k, shape).join(", ")}]` : "");
 
-/** Show an array; `pick` is called with the index of a number that is clicked. */
-function shown(array, shape, { picked = -1, pick = null, label = "" } = {}) {
+/** Show an array; `pick` is called with the index of a number that is clicked. `leaf` is the
+    variable of the program whose numbers these are, if they can be changed. */
+function shown(array, shape, options = {}) {
+  const { label = "", leaf = null } = options;
   if (!isWhole(array)) return sampled(array, shape, label);
   if (array.length === 0) return html("p", { class: "quiet" }, "empty");
   const columns = shape.length ? shape[shape.length - 1] : 1;
-  if (array.length <= 64 && columns <= 8) return table(array, shape, columns, picked, pick, label);
+  if (array.length <= 64 && columns <= 8) return table(array, shape, columns, options);
   const rows = array.length / columns;
-  return html("div", {}, heatmap(array, rows, columns, shape, label), histogram(array));
+  return html("div", {}, heatmap(array, rows, columns, shape, label, leaf), histogram(array));
 }
 
-function table(array, shape, columns, picked, pick, label) {
+function table(array, shape, columns, { picked = -1, pick = null, label = "", leaf = null }) {
   const body = html("tbody");
   for (let start = 0; start < array.length; start += columns) {
     const row = html("tr");
     for (let k = start; k < start + columns; k++) {
       const title = `${placeText(k, shape)} ${exact(array[k])}`.trim();
       const cell = html("td", { title, class: k === picked ? "picked" : "" });
-      if (pick && array.length > 1) {
+      if (leaf !== null) cell.append(editable(leaf, k, `${label} ${placeText(k, shape)}`.trim()));
+      else if (pick && array.length > 1) {
         const button = html("button", { type: "button", "aria-label": title }, brief(array[k]));
         button.addEventListener("click", () => pick(k));
         cell.append(button);
@@ -82,7 +101,9 @@ function shade(value, largest) {
   return `rgb(${zero.map((c, i) => Math.round(c + (end[i] - c) * strength)).join(",")})`;
 }
 
-function heatmap(array, rows, columns, shape, label) {
+const changing = new Map(); // leaf -> the place of a heatmap whose number can be changed
+
+function heatmap(array, rows, columns, shape, label, leaf) {
   const side = Math.max(2, Math.min(22, Math.floor(340 / columns), Math.floor(340 / rows) || 2));
   const canvas = html("canvas", { role: "img", width: columns * side, height: rows * side });
   const largest = Math.max(...array.map((v) => (Number.isFinite(Number(v)) ? Math.abs(v) : 0)));
@@ -94,15 +115,26 @@ function heatmap(array, rows, columns, shape, label) {
   });
   const caption = html("figcaption", { class: "quiet" }, `±${brief(largest)}; point at a cell for its number`);
   const rest = caption.textContent;
-  canvas.addEventListener("pointermove", (event) => {
+  const pointed = (event) => {
     const box = canvas.getBoundingClientRect();
     const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
     const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
-    const k = row * columns + column;
-    if (k >= 0 && k < array.length) caption.textContent = `${placeText(k, shape)} = ${exact(array[k])}`;
+    return Math.min(array.length - 1, Math.max(0, row * columns + column));
+  };
+  canvas.addEventListener("pointermove", (event) => {
+    const k = pointed(event);
+    caption.textContent = `${placeText(k, shape)} = ${exact(array[k])}`;
   });
   canvas.addEventListener("pointerleave", () => (caption.textContent = rest));
-  return html("figure", { class: "heatmap" }, canvas, caption);
+  if (leaf === null) return html("figure", { class: "heatmap" }, canvas, caption);
+  const chosen = html("p", { class: "chosen" });
+  const choose = (k) => {
+    changing.set(leaf, k);
+    chosen.replaceChildren(`${placeText(k, shape)} = `, editable(leaf, k, `${label} ${placeText(k, shape)}`));
+  };
+  canvas.addEventListener("click", (event) => choose(pointed(event)));
+  choose(changing.get(leaf) ?? 0);
+  return html("figure", { class: "heatmap" }, canvas, caption, chosen);
 }
 
 function histogram(array) {
@@ -139,5 +171,5 @@ function sampled(array, shape, label) {
     `statistics, their histogram, and of the numbers themselves the first ${part[0]} × ${part[1]}.` +
     (array.notFinite ? ` ${array.notFinite} are not finite.` : "");
   return html("div", { class: "sampled" }, facts, bars(array.counts, array.facts[0], array.facts[1]),
-    html("p", { class: "quiet" }, words), table(sample.flat(), part, part[1], -1, null, `sample of ${label}`));
+    html("p", { class: "quiet" }, words), table(sample.flat(), part, part[1], { label: `sample of ${label}` }));
 }

@@ -1,0 +1,239 @@
+/* The state of a page that computes: the values of all variables of its program, what was changed,
+   undo, the link, and the hooks of window.tinygrad. It knows no card and no panel. */
+
+const MOST_SHOWN = 4000; // numbers of one array; of more the page shows statistics
+const live = data.live.not === undefined ? data.live : null;
+const values = []; // of each variable of the program: {shape, data: Float64Array}
+const given = new Map(); // the leaves as they were saved
+const changes = { done: [], undone: [], gesture: null };
+let computed = 0; // how often all was computed; 0: what is shown is what was saved
+let isChanged = false;
+
+function decoded(stored) {
+  if (isWhole(stored)) return Float64Array.from(stored, Number);
+  const [[bytes, text]] = Object.entries(stored);
+  const { buffer } = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return Float64Array.from(bytes === "4" ? new Float32Array(buffer) : new Float64Array(buffer));
+}
+
+/** Round to float16, ties to even. */
+function half(x) {
+  const size = Math.abs(x);
+  if (!(size > 0) || size === Infinity) return x;
+  let exponent = Math.floor(Math.log2(size));
+  if (2 ** exponent > size) exponent -= 1;
+  const unit = 2 ** (Math.max(exponent, -14) - 10);
+  const large = unit * 1.5 * 2 ** 52;
+  const rounded = x + large - large;
+  return Math.abs(rounded) > 65504 ? Math.sign(x) * Infinity : rounded;
+}
+const ROUND = { 32: Math.fround, 16: half };
+
+function rounded(array, bits) {
+  return bits ? { shape: array.shape, data: array.data.map(ROUND[bits]) } : array;
+}
+
+/** Evaluate the equations in their order, those of both passes and of the closed forms. */
+function compute() {
+  for (const [out, op, inputs, params, bits] of live.equations)
+    values[out] = rounded(kernels[op](inputs.map((i) => values[i]), params), bits);
+  computed += 1;
+}
+
+/** Return the node whose value, or whose upstream gradient, a leaf of the program is. */
+const upstream = new Map(live?.upstream ?? []);
+const ownerOf = new Map([...(live?.editable ?? []).map((id) => [id, id]), ...[...upstream].map(([id, leaf]) => [leaf, id])]);
+const valueLeaf = (id) => (live?.editable.includes(id) ? id : null);
+const gradLeaf = (id) => upstream.get(id) ?? null;
+
+/** Statistics and a sample of an array that is too large to be shown. */
+function statistics({ shape, data: numbers }) {
+  const finite = numbers.filter(Number.isFinite);
+  const [low, high] = finite.length ? finite.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]) : [0, 0];
+  const mean = finite.reduce((sum, x) => sum + x / finite.length, 0);
+  const std = Math.sqrt(finite.reduce((sum, x) => sum + (x - mean) ** 2 / finite.length, 0));
+  const counts = new Array(24).fill(0);
+  for (const x of finite) counts[Math.min(23, Math.floor(((x - low) / (high - low || 1)) * 24))]++;
+  const columns = shape.at(-1) ?? 1;
+  const rows = shape.length > 1 ? Math.min(4, shape.at(-2)) : 1;
+  const sample = Array.from({ length: rows }, (_, i) => [...numbers.slice(i * columns, i * columns + Math.min(4, columns))]);
+  return { size: numbers.length, sample, facts: [low, high, mean, std], notFinite: numbers.length - finite.length, counts };
+}
+
+/** Return what a node shows: what was saved, or once something is changed what was computed. */
+function current(variable, saved, lists) {
+  if (!isChanged && isWhole(saved)) return saved;
+  if (!computed) compute();
+  if (lists.at !== computed) {
+    lists.at = computed;
+    lists.clear();
+  }
+  if (!lists.has(variable)) {
+    const array = values[variable];
+    lists.set(variable, array.data.length > MOST_SHOWN ? statistics(array) : Array.from(array.data));
+  }
+  return lists.get(variable);
+}
+
+/** Let the nodes show the program's variables. */
+function connect() {
+  const lists = new Map();
+  const shows = (object, key, variable) => {
+    const saved = object[key];
+    Object.defineProperty(object, key, { get: () => current(variable, saved, lists) });
+  };
+  data.nodes.forEach((node, id) => {
+    const saved = [node.brief, node.gradBrief];
+    if (!node.weak) shows(node, "value", id);
+    if (node.grad !== null) shows(node, "grad", live.grads[id]);
+    node.parts?.forEach((part, k) => part !== null && part !== "grad" && shows(node.parts, k, live.parts[id][k]));
+    Object.defineProperty(node, "brief", { get: () => (isChanged && !node.weak ? briefly(node.value, 20) : saved[0]) });
+    Object.defineProperty(node, "gradBrief", { get: () => (isChanged && node.grad !== null ? briefly(node.grad, 18) : saved[1]) });
+  });
+  data.comparisons.forEach((comparison, i) => {
+    const { graph, forms, tolerance } = live.comparisons[i];
+    shows(comparison, "graph", graph);
+    comparison.forms.forEach((form, k) => shows(form, "value", forms[k]));
+    const saved = { ...comparison, forms: comparison.forms.map((form) => form.difference) };
+    const differences = (k) => values[graph].data.map((x, j) => Math.abs(x - values[forms[k]].data[j]));
+    const finite = () => [graph, ...forms].every((v) => values[v].data.every(Number.isFinite));
+    const within = () => forms.every((_, k) => differences(k).every((d, j) => d <= values[tolerance].data[j]));
+    const now = (object, key, kept, computeNow) => Object.defineProperty(object, key, { get: () => (isChanged ? computeNow() : kept) });
+    comparison.forms.forEach((form, k) => now(form, "difference", saved.forms[k], () => differences(k).reduce((a, b) => Math.max(a, b), 0)));
+    now(comparison, "tolerance", saved.tolerance, () => values[tolerance].data.reduce((a, b) => Math.max(a, b), 0));
+    now(comparison, "finite", saved.finite, finite);
+    now(comparison, "agrees", saved.agrees, within);
+  });
+}
+
+/** Change leaves, a Map from variable to numbers, and compute all anew. */
+function change(leaves) {
+  for (const [variable, numbers] of leaves) {
+    const { dtype, shape } = data.nodes[ownerOf.get(variable)];
+    values[variable] = rounded({ shape, data: Float64Array.from(numbers) }, { float32: 32, float16: 16 }[dtype]);
+  }
+  isChanged = changedPlaces().length > 0;
+  compute();
+  tell();
+}
+
+/** Change leaves in a way that can be undone; changes of one gesture are undone together. */
+function edit(leaves, gesture = null) {
+  const before = new Map([...leaves.keys()].map((variable) => [variable, values[variable].data]));
+  if (gesture === null || gesture !== changes.gesture) changes.done.push(before);
+  else for (const [variable, numbers] of before) if (!changes.done.at(-1).has(variable)) changes.done.at(-1).set(variable, numbers);
+  changes.gesture = gesture;
+  changes.undone.length = 0;
+  change(leaves);
+}
+
+function undo(from = changes.done, to = changes.undone) {
+  if (!from.length) return;
+  const leaves = from.pop();
+  to.push(new Map([...leaves.keys()].map((variable) => [variable, values[variable].data])));
+  changes.gesture = null;
+  change(leaves);
+}
+const redo = () => undo(changes.undone, changes.done);
+
+function reset() {
+  const leaves = new Map(changedPlaces().map(([variable]) => [variable, given.get(variable)]));
+  if (leaves.size) edit(leaves);
+}
+
+/** List what differs from the saved page: [variable, place, number]. */
+function changedPlaces() {
+  const places = [];
+  for (const variable of ownerOf.keys())
+    values[variable].data.forEach((x, k) => Object.is(x, given.get(variable)[k]) || places.push([variable, k, x]));
+  return places;
+}
+
+/** Write the changes for the link of the page: &set=variable:place:number,... */
+function changesInLink() {
+  if (!isChanged) return "";
+  return `&set=${changedPlaces().map((place) => place.join(":").replace("+", "")).join(",")}`;
+}
+
+/** Read the changes of a link; return whether all of them fit this graph. */
+function followChanges(text) {
+  const leaves = new Map(changedPlaces().map(([variable]) => [variable, given.get(variable)]));
+  let fits = true;
+  for (const item of text ? text.split(",") : []) {
+    const [variable, k, x] = item.split(":");
+    const numbers = given.get(Number(variable));
+    const isThere = ownerOf.has(Number(variable)) && /^\d+$/.test(k) && numbers[k] !== undefined && x && !Number.isNaN(Number(x));
+    if (!isThere) fits = false;
+    else {
+      if (!leaves.has(Number(variable)) || leaves.get(Number(variable)) === numbers) leaves.set(Number(variable), numbers.slice());
+      leaves.get(Number(variable))[k] = Number(x);
+    }
+  }
+  if (leaves.size) change(leaves);
+  return fits;
+}
+
+// What hears of changes: the page itself, and the page around it, once that has said hello
+
+const listeners = [];
+let parentWindow = null;
+function tell() {
+  for (const listener of listeners) listener();
+  parentWindow?.postMessage({ tinygrad: Object.fromEntries([...ownerOf].map(([v, id]) => [v === id ? id : `d${id}`, nested(values[v])])) }, "*");
+}
+
+function nested({ shape, data: numbers }) {
+  if (!shape.length) return numbers[0];
+  return shape.slice(1).reduceRight((list, n) => Array.from({ length: list.length / n }, (_, i) => list.slice(i * n, i * n + n)), Array.from(numbers));
+}
+
+const why = () => `this page does not compute: ${data.live.not}`;
+
+window.tinygrad = {
+  /** List the nodes: id, name, operation, inputs, and whether `set` takes a value for it. */
+  nodes: () => data.nodes.map(({ name, title, kind, op = null, scope, shape, dtype, inputs }, id) =>
+    ({ id, name, title, kind, op, scope, shape, dtype, inputs, canBeSet: valueLeaf(id) !== null || gradLeaf(id) !== null })),
+  /** Return the value of a node as nested lists. */
+  value: (id) => shownNumbers(id, data.nodes[id].value, id),
+  /** Return the gradient of a node as nested lists; null if it has none. */
+  grad: (id) => (data.nodes[id].grad === null ? null : shownNumbers(id, data.nodes[id].grad, live?.grads[id])),
+  /** Replace the value of a leaf, or the upstream gradient of an output. */
+  set(id, array) {
+    if (!live) throw new Error(why());
+    const variable = valueLeaf(id) ?? gradLeaf(id);
+    if (variable === null) throw new Error(`node ${id} is computed: only leaves, and the gradient of an output, can be set`);
+    const numbers = [array].flat(Infinity).map(Number);
+    const { shape } = data.nodes[id];
+    if (numbers.length !== product(shape)) throw new Error(`node ${id} has shape ${shapeText(shape)}, but ${numbers.length} numbers came`);
+    edit(new Map([[variable, numbers]]));
+  },
+};
+
+function shownNumbers(id, array, variable) {
+  if (isWhole(array)) return nested({ shape: data.nodes[id].shape, data: array.map(Number) });
+  if (!live) throw new Error(why());
+  return nested(values[variable]);
+}
+
+addEventListener("message", ({ source, data: message }) => {
+  if (!live || window.parent === window || source !== window.parent || message?.tinygrad === undefined) return;
+  const before = parentWindow;
+  parentWindow = null; // what comes from around is not sent back
+  try {
+    const wanted = Object.entries(message.tinygrad ?? {}).map(([key, array]) =>
+      [key[0] === "d" ? gradLeaf(Number(key.slice(1))) : valueLeaf(Number(key)), [array].flat(Infinity).map(Number)]);
+    const leaves = wanted.filter(([v, numbers]) => v !== null && numbers.length === values[v].data.length &&
+      numbers.some((x, k) => !Object.is(x, values[v].data[k])));
+    if (leaves.length) edit(new Map(leaves));
+  } finally {
+    parentWindow = before ?? source;
+  }
+});
+
+if (live) {
+  for (const [variable, shape, stored] of live.leaves) {
+    values[variable] = { shape, data: decoded(stored) };
+    if (ownerOf.has(variable)) given.set(variable, values[variable].data);
+  }
+  connect();
+}
