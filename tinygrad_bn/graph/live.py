@@ -75,8 +75,10 @@ class _Stored:
     def parts(self) -> dict[str, Any]:
         """Return everything as JSON values."""
         self._add(self.nodes, {})
+        equations, self.equations = self.equations, []
         passes, graph = self.graph.passes, self.graph
         grads = {} if passes is None else passes.grads
+        compared = self._compared(grads)
         editable = [node.id for node in self.nodes if node.id < len(graph) and _is_free(node)]
         return {
             "grads": [grads.get(node.id) for node in graph.nodes],
@@ -93,8 +95,9 @@ class _Stored:
                 if node.kind == "output" and node.id in grads
                 and self.nodes[grads[node.id]].op is None
             ],
-            "comparisons": self._compared(grads),
-            "equations": self.equations,
+            "comparisons": compared,
+            "equations": equations,
+            "closed": self.equations,  # computed when they are asked for
             "leaves": self.leaves,
         }  # fmt: skip
 

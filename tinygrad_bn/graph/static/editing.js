@@ -6,6 +6,7 @@ const cells = { gesture: 0, typed: null, drag: null, restoring: false, rememberi
 /** Write a number for a field, so that it is read back as it is. */
 const typed = (x) => String(x);
 const cellOf = (target) => (target.matches?.(".cell") ? target : null);
+const isTyping = (target) => Boolean(target.matches?.("input:not([type=range])"));
 const placeOf = (cell) => [Number(cell.dataset.variable), Number(cell.dataset.k)];
 const numberIn = (cell) => values[placeOf(cell)[0]].data[placeOf(cell)[1]];
 
@@ -82,7 +83,7 @@ function neighbour(cell) {
 }
 document.addEventListener("keydown", (event) => {
   const cell = cellOf(event.target);
-  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && live && event.target !== field) {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && live && (cell || !isTyping(event.target))) {
     event.preventDefault();
     cells.gesture += 1;
     return event.shiftKey ? redo() : undo();
@@ -194,7 +195,7 @@ function refreshDrawer() {
   undoButton.disabled = !changes.done.length;
   redoButton.disabled = !changes.undone.length;
   resetButton.disabled = !count;
-  if (data.comparisons.length) {
+  if (data.comparisons.length && drawer.open) {
     verdictLine.className = verdictOf();
     verdictLine.textContent = VERDICTS[verdictOf()];
   }
@@ -265,5 +266,6 @@ fillDrawer();
 byId("panel-body").before(drawer);
 if (live) {
   refreshDrawer();
+  drawer.addEventListener("toggle", refreshDrawer);
   listeners.push(refresh);
 }

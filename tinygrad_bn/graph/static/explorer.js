@@ -159,7 +159,7 @@ const KEYS = {
   Escape: () => (state.node === null ? play(false) : select(null)),
 };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target === field || cellOf(event.target)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   const item = event.target.closest?.("[data-id],[data-scope]");
   if (item && (event.key === "Enter" || event.key === " ")) {
     event.preventDefault();

@@ -7,6 +7,7 @@ const values = []; // of each variable of the program: {shape, data: Float64Arra
 const given = new Map(); // the leaves as they were saved
 const changes = { done: [], undone: [], gesture: null };
 let computed = 0; // how often all was computed; 0: what is shown is what was saved
+let compared = 0; // the `computed` for which the closed forms were computed
 let isChanged = false;
 
 function decoded(stored) {
@@ -33,11 +34,23 @@ function rounded(array, bits) {
   return bits ? { shape: array.shape, data: array.data.map(ROUND[bits]) } : array;
 }
 
-/** Evaluate the equations in their order, those of both passes and of the closed forms. */
+/** Evaluate equations in their order; `known` has the leaves, and gets the results. */
+function evaluate(equations, known) {
+  for (const [out, op, inputs, params, bits] of equations)
+    known[out] = rounded(kernels[op](inputs.map((i) => known[i]), params), bits);
+}
+
+/** Compute both passes. */
 function compute() {
-  for (const [out, op, inputs, params, bits] of live.equations)
-    values[out] = rounded(kernels[op](inputs.map((i) => values[i]), params), bits);
+  evaluate(live.equations, values);
   computed += 1;
+}
+
+/** Return a variable of a comparison: the closed forms are computed when they are asked for. */
+function inComparison(variable) {
+  if (compared !== computed) evaluate(live.closed, values);
+  compared = computed;
+  return values[variable];
 }
 
 /** Return the node whose value, or whose upstream gradient, a leaf of the program is. */
@@ -61,7 +74,7 @@ function statistics({ shape, data: numbers }) {
 }
 
 /** Return what a node shows: what was saved, or once something is changed what was computed. */
-function current(variable, saved, lists) {
+function current(variable, saved, lists, read) {
   if (!isChanged && isWhole(saved)) return saved;
   if (!computed) compute();
   if (lists.at !== computed) {
@@ -69,7 +82,7 @@ function current(variable, saved, lists) {
     lists.clear();
   }
   if (!lists.has(variable)) {
-    const array = values[variable];
+    const array = read(variable);
     lists.set(variable, array.data.length > MOST_SHOWN ? statistics(array) : Array.from(array.data));
   }
   return lists.get(variable);
@@ -78,9 +91,9 @@ function current(variable, saved, lists) {
 /** Let the nodes show the program's variables. */
 function connect() {
   const lists = new Map();
-  const shows = (object, key, variable) => {
+  const shows = (object, key, variable, read = (v) => values[v]) => {
     const saved = object[key];
-    Object.defineProperty(object, key, { get: () => current(variable, saved, lists) });
+    Object.defineProperty(object, key, { get: () => current(variable, saved, lists, read) });
   };
   data.nodes.forEach((node, id) => {
     const saved = [node.brief, node.gradBrief];
@@ -92,15 +105,16 @@ function connect() {
   });
   data.comparisons.forEach((comparison, i) => {
     const { graph, forms, tolerance } = live.comparisons[i];
-    shows(comparison, "graph", graph);
-    comparison.forms.forEach((form, k) => shows(form, "value", forms[k]));
+    shows(comparison, "graph", graph, inComparison);
+    comparison.forms.forEach((form, k) => shows(form, "value", forms[k], inComparison));
     const saved = { ...comparison, forms: comparison.forms.map((form) => form.difference) };
-    const differences = (k) => values[graph].data.map((x, j) => Math.abs(x - values[forms[k]].data[j]));
-    const finite = () => [graph, ...forms].every((v) => values[v].data.every(Number.isFinite));
-    const within = () => forms.every((_, k) => differences(k).every((d, j) => d <= values[tolerance].data[j]));
+    const numbers = (v) => inComparison(v).data;
+    const differences = (k) => numbers(graph).map((x, j) => Math.abs(x - numbers(forms[k])[j]));
+    const finite = () => [graph, ...forms].every((v) => numbers(v).every(Number.isFinite));
+    const within = () => forms.every((_, k) => differences(k).every((d, j) => d <= numbers(tolerance)[j]));
     const now = (object, key, kept, computeNow) => Object.defineProperty(object, key, { get: () => (isChanged ? computeNow() : kept) });
     comparison.forms.forEach((form, k) => now(form, "difference", saved.forms[k], () => differences(k).reduce((a, b) => Math.max(a, b), 0)));
-    now(comparison, "tolerance", saved.tolerance, () => values[tolerance].data.reduce((a, b) => Math.max(a, b), 0));
+    now(comparison, "tolerance", saved.tolerance, () => numbers(tolerance).reduce((a, b) => Math.max(a, b), 0));
     now(comparison, "finite", saved.finite, finite);
     now(comparison, "agrees", saved.agrees, within);
   });

@@ -128,10 +128,17 @@ function heatmap(array, rows, columns, shape, label, leaf) {
   canvas.addEventListener("pointerleave", () => (caption.textContent = rest));
   if (leaf === null) return html("figure", { class: "heatmap" }, canvas, caption);
   const chosen = html("p", { class: "chosen" });
+  const at = html("input", { type: "text", "aria-label": `place in ${label}` });
   const choose = (k) => {
     changing.set(leaf, k);
-    chosen.replaceChildren(`${placeText(k, shape)} = `, editable(leaf, k, `${label} ${placeText(k, shape)}`));
+    at.value = placeText(k, shape);
+    chosen.replaceChildren(at, "=", editable(leaf, k, `${label} ${placeText(k, shape)}`));
   };
+  at.addEventListener("change", () => {
+    const wanted = (at.value.match(/\d+/g) ?? []).map(Number);
+    const isThere = wanted.length === shape.length && wanted.every((i, axis) => i < shape[axis]);
+    choose(isThere ? wanted.reduce((k, i, axis) => k * shape[axis] + i, 0) : changing.get(leaf));
+  });
   canvas.addEventListener("click", (event) => choose(pointed(event)));
   choose(changing.get(leaf) ?? 0);
   return html("figure", { class: "heatmap" }, canvas, caption, chosen);
