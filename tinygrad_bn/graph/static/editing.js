@@ -174,7 +174,8 @@ function fillDrawer() {
     verdictLine);
   const others = [...many, ...few.slice(8)];
   if (others.length)
-    drawer.append(html("p", { class: "quiet" }, "Also: ", listed(others.map(([, id]) => id)), " (open one to change its numbers)."));
+    drawer.append(html("p", { class: "quiet" }, "Also (open one to change its numbers): ",
+      ...others.flatMap(([v, id]) => [link(id, v === id ? data.nodes[id].title : cotangentText(data.nodes[id])), " "])));
   const asked = questions();
   if (asked.length)
     drawer.append(html("div", { class: "row questions" }, ...asked.map(([text, ask]) => button(text, ask))), answer);

@@ -193,13 +193,19 @@ const listeners = [];
 let parentWindow = null;
 function tell() {
   for (const listener of listeners) listener();
-  parentWindow?.postMessage({ tinygrad: Object.fromEntries([...ownerOf].map(([v, id]) => [v === id ? id : `d${id}`, nested(values[v])])) }, "*");
+  parentWindow?.postMessage({ tinygrad: Object.fromEntries([...ownerOf].map(([v, id]) => [v === id ? id : `d${id}`, nested(values[v], inWords)])) }, "*");
 }
 
-function nested({ shape, data: numbers }) {
-  if (!shape.length) return numbers[0];
-  return shape.slice(1).reduceRight((list, n) => Array.from({ length: list.length / n }, (_, i) => list.slice(i * n, i * n + n)), Array.from(numbers));
+function nested({ shape, data: numbers }, write = (x) => x) {
+  const list = Array.from(numbers, write);
+  const split = (inner, axis) => {
+    const n = product(shape.slice(axis));
+    return Array.from({ length: shape[axis - 1] }, (_, i) =>
+      (axis === shape.length ? inner[i] : split(inner.slice(i * n, (i + 1) * n), axis + 1)));
+  };
+  return shape.length ? split(list, 1) : list[0];
 }
+const inWords = (x) => (Number.isFinite(x) ? x : String(x)); // JSON lacks NaN and infinities
 
 const why = () => `this page does not compute: ${data.live.not}`;
 

@@ -104,14 +104,14 @@ function shade(value, largest) {
 const changing = new Map(); // leaf -> the place of a heatmap whose number can be changed
 
 function heatmap(array, rows, columns, shape, label, leaf) {
-  const side = Math.max(2, Math.min(22, Math.floor(340 / columns), Math.floor(340 / rows) || 2));
-  const canvas = html("canvas", { role: "img", width: columns * side, height: rows * side });
+  const [wide, high] = [columns, rows].map((n) => Math.max(2, Math.min(22, Math.floor(340 / n))));
+  const canvas = html("canvas", { role: "img", width: columns * wide, height: rows * high });
   const largest = Math.max(...array.map((v) => (Number.isFinite(Number(v)) ? Math.abs(v) : 0)));
   canvas.setAttribute("aria-label", `${label}: heatmap of ${rows} by ${columns} numbers`);
   const pen = canvas.getContext("2d");
   array.forEach((value, k) => {
     pen.fillStyle = shade(value, largest);
-    pen.fillRect((k % columns) * side, Math.floor(k / columns) * side, side - (side > 5), side - (side > 5));
+    pen.fillRect((k % columns) * wide, Math.floor(k / columns) * high, wide - (wide > 5), high - (high > 5));
   });
   const caption = html("figcaption", { class: "quiet" }, `±${brief(largest)}; point at a cell for its number`);
   const rest = caption.textContent;
