@@ -69,10 +69,8 @@ class Explorer(anywidget.AnyWidget):
         return node
 
     def _read(self, key: str, saved: Array) -> Array:
-        if key not in self.values:
-            return saved.copy()
-        numbers = np.array(self.values[key], dtype=object).reshape(saved.shape)
-        read: Array = numbers.astype(saved.dtype)  # NaN and infinities come as strings
+        numbers: Any = self.values.get(key, saved)  # NaN and infinities come as strings
+        read: Array = np.array(numbers, dtype=object).astype(saved.dtype).reshape(saved.shape)
         return read
 
     def _write(self, key: str, value: npt.ArrayLike, node: Node) -> None:
