@@ -6,7 +6,7 @@ const state = { step: 0, node: null, playing: 0 };
 const steps = [["start", null], ...data.nodes.flatMap((n, id) => (n.op ? [["forward", id]] : []))];
 const forwardSteps = steps.length - 1;
 if (data.hasGradients) {
-  steps.push(["seed", data.nodes.length - 1]);
+  steps.push(["seed", data.nodes.findLastIndex((n) => n.grad !== null)]);
   for (let id = data.nodes.length - 1; id >= 0; id--)
     if (data.nodes[id].op && data.nodes[id].grad !== null) steps.push(["backward", id]);
   steps.push(["end", null]);
