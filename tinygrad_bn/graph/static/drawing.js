@@ -107,6 +107,23 @@ const clipped = (text, n) => ([...text].length > n ? `${[...text].slice(0, n - 1
 
 const wordsOf = (node) => (node.name === null || node.title === brief(node.value[0]) ? node.title : `${clipped(node.title, 6)} = ${node.brief}`);
 
+const stale = new Set(); // nodes whose cards have old numbers: they are written when they are seen
+
+/** Write the current numbers on the cards that can be seen, or on all. */
+function freshen(all = false) {
+  if (view.classList.contains("far") && !all) return;
+  const [W, H] = [drawing.clientWidth, drawing.clientHeight]; // read once: it costs a layout
+  const isSeen = ([x, y, w, h]) => {
+    const [left, top] = [camera.x + x * camera.k, camera.y + y * camera.k];
+    return left < W && top < H && left + w * camera.k > 0 && top + h * camera.k > 0;
+  };
+  const seen = [...stale].filter((id) => all || (placed.has(`n${id}`) && isSeen(placed.get(`n${id}`))));
+  for (const id of seen) {
+    stale.delete(id);
+    relabel(id);
+  }
+}
+
 /** Write the current numbers on the card of a node. */
 function relabel(id) {
   const node = data.nodes[id];
@@ -210,6 +227,7 @@ function draw() {
   for (const card of before) if (!shownNow.has(card)) card.remove();
   if (now.some((card, i) => layers.cards.children[i] !== card)) layers.cards.append(...now);
   placed.set("whole", [0, 0, whole.w, whole.h]);
+  freshen();
 }
 const order = (name) => (name[0] === "n" ? Number(name.slice(1)) : Math.min(...firstInside(Number(name.slice(1)))));
 function firstInside(k) {
@@ -248,6 +266,7 @@ function look() {
   view.classList.toggle("far", camera.k < 0.3); // text is too small to be read, and slow to paint
   clearTimeout(camera.rest);
   camera.rest = setTimeout(() => (view.style.willChange = ""), 160);
+  if (stale.size) freshen();
 }
 
 /** Zoom by a factor about a point of the drawing. */

@@ -257,12 +257,14 @@ function questions() {
 
 function refresh() {
   keepingFocus(renderPanel);
-  for (let id = 0; id < data.nodes.length; id++) relabel(id);
+  for (let id = 0; id < data.nodes.length; id++) stale.add(id);
+  freshen();
   refreshDrawer();
   clearTimeout(cells.remembering);
   cells.remembering = setTimeout(remember, 300); // browsers limit how often a link may change
 }
 
+addEventListener("beforeprint", () => freshen(true));
 fillDrawer();
 byId("panel-body").before(drawer);
 if (live) {

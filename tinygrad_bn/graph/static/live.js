@@ -222,12 +222,20 @@ window.tinygrad = {
     if (!live) throw new Error(why());
     const variable = valueLeaf(id) ?? gradLeaf(id);
     if (variable === null) throw new Error(`node ${id} is computed: only leaves, and the gradient of an output, can be set`);
-    const numbers = [array].flat(Infinity).map(Number);
+    const numbers = flatNumbers(array);
     const { shape } = data.nodes[id];
     if (numbers.length !== product(shape)) throw new Error(`node ${id} has shape ${shapeText(shape)}, but ${numbers.length} numbers came`);
     edit(new Map([[variable, numbers]]));
   },
 };
+
+/** List the numbers of nested lists; NaN and infinities may be words, as JSON lacks them. */
+function flatNumbers(array) {
+  return (ArrayBuffer.isView(array) ? Array.from(array) : [array].flat(Infinity)).map((x) => {
+    if (typeof x === "number" || ["NaN", "Infinity", "-Infinity"].includes(x)) return Number(x);
+    throw new Error(`numbers are expected, but ${JSON.stringify(x)} came`);
+  });
+}
 
 function shownNumbers(id, array, variable) {
   if (isWhole(array)) return nested({ shape: data.nodes[id].shape, data: array.map(Number) });
@@ -241,7 +249,7 @@ addEventListener("message", ({ source, data: message }) => {
   parentWindow = null; // what comes from around is not sent back
   try {
     const wanted = Object.entries(message.tinygrad ?? {}).map(([key, array]) =>
-      [key[0] === "d" ? gradLeaf(Number(key.slice(1))) : valueLeaf(Number(key)), [array].flat(Infinity).map(Number)]);
+      [key[0] === "d" ? gradLeaf(Number(key.slice(1))) : valueLeaf(Number(key)), flatNumbers(array)]);
     const leaves = wanted.filter(([v, numbers]) => v !== null && numbers.length === values[v].data.length &&
       numbers.some((x, k) => !Object.is(x, values[v].data[k])));
     if (leaves.length) edit(new Map(leaves));
