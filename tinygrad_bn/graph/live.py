@@ -116,16 +116,20 @@ class _Stored:
             inputs = [nodes[i] for i in node.inputs]
             _check(node, inputs)
             operands = [given.get(i, first + i) for i in node.inputs]
-            like = [x.dtype for x in inputs if not x.weak]
-            narrow = np.result_type(*like) if like else np.dtype(np.float64)
-            if narrow.kind == "f" and narrow.itemsize < 8:
-                for k, x in enumerate(inputs):
-                    if x.weak:  # a Python number takes the dtype of what it meets
-                        operands[k] = self._equation(
-                            "astype", [operands[k]], {"dtype": "f"}, narrow
-                        )
+            operands = self._in_one_dtype(operands, inputs)
             params = _params(node, inputs, known)
             self._equation(str(node.op), operands, params, node.dtype, number)
+
+    def _in_one_dtype(self, operands: list[int], inputs: Sequence[Node]) -> list[int]:
+        """Convert Python numbers among the operands to the dtype of what they meet."""
+        dtypes = [x.dtype for x in inputs if not x.weak]
+        met = np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
+        if met.kind != "f" or met.itemsize == 8:
+            return operands
+        return [
+            self._equation("astype", [i], {"dtype": "f"}, met) if x.weak else i
+            for i, x in zip(operands, inputs, strict=True)
+        ]
 
     def _equation(
         self, op: str, inputs: list[int], params: Any, dtype: Any, number: int | None = None
