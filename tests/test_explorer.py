@@ -12,7 +12,8 @@ import pytest
 
 import tinygrad_bn as tg
 from tinygrad_bn.cli import main
-from tinygrad_bn.graph import closed_forms, layout, mathml
+from tinygrad_bn.graph import closed_forms, layout, live, mathml
+from tinygrad_bn.nn import windows
 from tinygrad_bn.primitives import TABLE
 
 MANY = 40_000  # numbers, of which a page has a sample only
@@ -165,7 +166,7 @@ def test_inside_a_network_only_what_the_batch_norm_gave_is_compared():
     h = tg.batch_norm(x, np.array([1.0, 2.0]), np.array([0.0, 1.0]))
     out = tg.batch_norm(tg.sin(h) + x)
     found = closed_forms.comparisons(tg.graph(out, rng.normal(size=(6, 2))))
-    assert len({c.scope for c in found}) == 2
+    assert len({c.norm.scope for c in found}) == 2
     assert all(c.agrees for c in found)
 
 
@@ -250,3 +251,35 @@ def test_a_network_called_on_plain_data_has_an_input(tmp_path):
         assert (input.scope, input.grad) == ("", None)
     inputs = [node for node in cnn(IMAGES).nodes if node.kind == "input"]
     assert len(inputs) == 1
+
+
+def test_every_primitive_has_a_kernel_in_the_page_or_stands_among_those_without():
+    assert TABLE["windows"] is windows.windows  # the rows of nn are there
+    assert set(TABLE) - live.KERNELS == set(live.WITHOUT_KERNEL)
+
+
+def live_part(y, gradient=True):
+    graph = tg.graph(y, gradient=gradient)
+    return live.program(graph, closed_forms.comparisons(graph))
+
+
+def test_a_page_that_cannot_compute_says_why():
+    x = tg.Tensor(np.random.default_rng(1).normal(size=(4, 3)), requires_grad=True, name="x")
+    sort = live_part(np.take_along_axis(x, np.argsort(x, axis=0), axis=0))
+    assert "equations" in sort  # the order was found outside of the graph, and stays
+    long = tg.Tensor(np.zeros(live.MOST_GIVEN + 1), requires_grad=True)
+    assert "a page holds 50,000" in live_part(long * 2.0)["not"]
+    tall = tg.Tensor(np.zeros((1000, 40)), requires_grad=True)
+    assert "40,000,000 multiplications" in live_part(tall @ tall.T, gradient=None)["not"]
+    assert "numbers, and a page at most" in live_part((tall * np.ones((30, 1, 40))).sum())["not"]
+    y = x * x
+    x.data = x.data + 1.0
+    assert (
+        live_part(y * x)["not"] == "an input of mul was given another value since it was recorded"
+    )
+
+
+def test_a_primitive_without_a_kernel_keeps_the_page_as_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(live, "KERNELS", live.KERNELS - {"sqrt"})
+    data = data_of(batch_norm_graph(), tmp_path)
+    assert data["live"] == {"not": "it has no kernel for the operation sqrt"}

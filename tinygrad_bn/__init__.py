@@ -57,14 +57,14 @@ if TYPE_CHECKING:
     from . import nn, optim, testing
 if TYPE_CHECKING or find_spec(".graph", __name__):
     # At once, for the function has the name of its folder.
-    from .graph import Graph, graph  # type: ignore[no-redef]
+    from .graph import Graph, explore, graph  # type: ignore[no-redef]
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Program", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip",
-    "closed_form", "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad",
-    "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log", "matmul", "max",
+    "closed_form", "concatenate", "cos", "detect_anomaly", "div", "exp", "explore", "getitem",
+    "grad", "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log", "matmul", "max",
     "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim", "pow", "relu",
     "reshape", "scatter", "scope", "sigmoid", "sign", "sin", "sqrt", "stack", "sub", "sum",
     "tanh", "testing", "trace", "transpose", "var", "where",

@@ -62,7 +62,7 @@ def forward(
     array([[3.],
            [7.]])
     """
-    x = np.asarray(x)
+    x = _array(x)
     if x.dtype not in (np.float16, np.float32):
         x = x.astype(np.float64)
     working = np.promote_types(x.dtype, np.float32)
@@ -77,8 +77,8 @@ def forward(
     for name, value in (("gamma", gamma), ("beta", beta)):
         if np.shape(value) != features:
             raise ValueError(f"{name} has shape {np.shape(value)}, expected {features}")
-    gamma = np.asarray(gamma, working).reshape(spread)
-    beta = np.asarray(beta, working).reshape(spread)
+    gamma = _array(gamma, working).reshape(spread)
+    beta = _array(beta, working).reshape(spread)
 
     # In float64: with a large mean, x - mu would have few correct digits in float32.
     x_centered = (x - x.mean(axes, keepdims=True, dtype=np.float64)).astype(working)
@@ -210,10 +210,17 @@ def _sum(values: Array, cache: Cache) -> Array:
     return total
 
 
+def _array(values: Any, dtype: Any = None) -> Array:
+    """Return an array; what answers NumPy's calls in its own way stays, so it can be traced."""
+    if isinstance(values, np.ndarray) or not hasattr(values, "__array_function__"):
+        return np.asarray(values, dtype)
+    return values if dtype is None else values.astype(dtype)  # type: ignore[no-any-return]
+
+
 def _cotangent(dy: npt.ArrayLike, cache: Cache) -> Array:
     if np.shape(dy) != cache.x_hat.shape:
         raise ValueError(f"dy has shape {np.shape(dy)}, but y has shape {cache.x_hat.shape}")
-    return np.asarray(dy, cache.x_hat.dtype)
+    return _array(dy, cache.x_hat.dtype)
 
 
 def _gradients(dx: Array, dgamma: Array, dbeta: Array, cache: Cache) -> Gradients:

@@ -139,7 +139,7 @@ def test_without_a_gradient_it_says_so(opened):
 def test_the_last_panel_compares_the_graph_with_the_three_closed_forms(opened):
     graph = batch_norm_graph()
     page = opened(graph, "#step=20")
-    assert page.locator(".agrees").count() == 1
+    assert page.locator(".verdict .agrees").count() == 1
     rows = page.locator(".comparison").first.locator("tbody tr")
     expected = closed_forms.comparisons(graph)
     assert rows.count() == 3

@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import writing
-from . import closed_forms, dot, jsonable, layout, mathml, ranks, text
+from . import closed_forms, dot, jsonable, layout, live, mathml, ranks, text
 from .data import GraphData, Node
 
 SCRIPTS = (
-    "tensors.js", "formulas.js", "placing.js", "drawing.js", "camera.js", "panel.js", "steps.js",
-    "tour.js", "search.js", "explorer.js",
+    "tensors.js", "kernels.js", "live.js", "formulas.js", "placing.js", "drawing.js", "camera.js",
+    "panel.js", "steps.js", "tour.js", "search.js", "editing.js", "explorer.js",
 )  # fmt: skip
 MOST_NUMBERS = 30_000  # in a page; of the tensors that are too large, a sample is stored
 FACTS = (np.min, np.max, np.mean, np.std)
@@ -62,6 +62,7 @@ def data(graph: GraphData) -> dict[str, Any]:
         for depth in range(1, len(path) + 1):
             numbers.setdefault(path[:depth], len(numbers))
     pack = _Packer(_largest_shown(graph))
+    comparisons = closed_forms.comparisons(graph)
     return {
         "hasGradients": graph.has_gradients,
         "nodes": [_node(node, graph, numbers[where[node.id]], pack) for node in graph.nodes],
@@ -72,7 +73,7 @@ def data(graph: GraphData) -> dict[str, Any]:
         "layouts": layout.laid_out(graph.nodes, where, numbers),
         "comparisons": [
             {
-                "scope": c.scope,
+                "scope": c.norm.scope,
                 "node": c.node.id,
                 "shape": list(c.from_graph.shape),
                 "graph": pack(c.from_graph),
@@ -85,10 +86,12 @@ def data(graph: GraphData) -> dict[str, Any]:
                     for form, gradient in c.in_closed_form.items()
                 ],
                 "tolerance": jsonable.number(c.closest_tolerance),
+                "finite": c.is_finite,
                 "agrees": c.agrees,
             }
-            for c in closed_forms.comparisons(graph)
+            for c in comparisons
         ],
+        "live": live.program(graph, comparisons),
         "card": ranks.CARD,
         "number": ranks.NUMBER,
         "folded": ranks.FOLDED,
@@ -128,6 +131,8 @@ def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, 
     }
     if layout.is_number(node):
         shown["small"] = True
+    if node.weak:
+        shown["weak"] = True
     if node.op is None:
         return shown
     single = {i for i in node.inputs if len(graph.terms(graph.nodes[i])) == 1}

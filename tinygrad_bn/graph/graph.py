@@ -7,13 +7,13 @@ they are used.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import files
-from .data import GraphData, Node
+from .data import GraphData
 from .text import table
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ class Graph(GraphData):
      2        sum(#1, axis=0)  ()     5      1
     """
 
-    _both: tuple[Node, ...] = field(default=(), repr=False)
-
     def __str__(self) -> str:
         return table(self.nodes, self.has_gradients)
 
@@ -53,12 +51,12 @@ class Graph(GraphData):
 
         ValueError if the graph carries no gradient.
         """
-        if not self.has_gradients:
+        if self.passes is None:
             raise ValueError(
                 "this graph has no backward pass: make it with a gradient, as by "
                 "tg.graph(y, gradient=dy), or gradient=True for ones"
             )
-        return Graph(self._both, True)
+        return Graph(self.passes.nodes, True, self.passes)
 
     @cached_property
     def backward(self) -> Graph:

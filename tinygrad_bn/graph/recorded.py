@@ -18,7 +18,7 @@ from ..program.reading import Reader, Reading
 from ..recording import within
 from ..sizes import Size
 from ..tensor import Tensor
-from .data import Node
+from .data import Node, Passes
 from .graph import Graph
 from .text import cotangent as label_of_cotangent
 
@@ -87,7 +87,20 @@ def graph_of(
     ends = [t for _, g, parts in walk for t in (g, *parts) if t is not None]
     first = [seed for _, seed in seeds]
     read = Reader(names).read([*outputs, *ends], [*inputs, *first])
-    return Graph(*_Nodes(read, inputs, outputs).both(walk, first))
+    made = _Nodes(read, inputs, outputs)
+    forward = made.both(walk, first)
+    return Graph(forward, True, made.passes(walk))
+
+
+def nodes_of(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> tuple[tuple[Node, ...], list[int]]:
+    """Return the nodes of what was recorded, and the ids of the inputs and then the outputs."""
+    read = Reader().read(outputs, inputs)
+    made = _Nodes(read, inputs, outputs)
+    made.forward()
+    ids = [made.id_of(tensor) for tensor in (*inputs, *outputs)]
+    return tuple(made.nodes), ids
 
 
 def _inputs(order: Sequence[Tensor]) -> list[Tensor]:
@@ -132,8 +145,8 @@ class _Nodes:
         self,
         walk: Sequence[tuple[Tensor, Tensor, Parts]],
         seeds: Sequence[Tensor],
-    ) -> tuple[tuple[Node, ...], bool, tuple[Node, ...]]:
-        """Build the forward nodes with their gradients, and behind them those of the rules."""
+    ) -> tuple[Node, ...]:
+        """Build the nodes of both passes; return those of the forward pass."""
         self.walked = {self.read.variables[t.number]: (g, parts) for t, g, parts in walk}
         forward = self.forward()
         self.backward = True
@@ -146,7 +159,22 @@ class _Nodes:
         for equation in self.read.equations:
             if self._number(equation.output) > self.last:
                 self._add(equation)
-        return forward, True, tuple(self.nodes)
+        return forward
+
+    def passes(self, walk: Sequence[tuple[Tensor, Tensor, Parts]]) -> Passes:
+        """List the nodes of both passes, with those of each gradient and its parts."""
+        grads = {self.id_of(tensor): self.id_of(g) for tensor, g, _ in walk}
+        parts = {
+            (self.id_of(tensor), position): self.id_of(part)
+            for tensor, _, given in walk
+            for position, part in enumerate(given)
+            if part is not None
+        }
+        return Passes(tuple(self.nodes), grads, parts)
+
+    def id_of(self, tensor: Tensor) -> int:
+        """Return the id of the node of a tensor."""
+        return self._leaf(self._variable(tensor), "")
 
     def _variable(self, tensor: Tensor) -> Variable:
         return self.read.variables[tensor.number]
@@ -196,7 +224,7 @@ class _Nodes:
             equation, inputs,
             grad=None if g is None else np.array(g.data),
             parts=tuple([None if part is None else part.data for part in whole]),
-            backward=self.backward, cotangent_of=of,
+            backward=self.backward, cotangent_of=of, weak=x.weak,
         )  # fmt: skip
         self.nodes.append(node)
         self.ids[x] = node.id

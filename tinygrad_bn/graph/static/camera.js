@@ -10,6 +10,7 @@ function look() {
   view.classList.toggle("far", camera.k < 0.3); // text is too small to be read, and slow to paint
   clearTimeout(camera.rest);
   camera.rest = setTimeout(() => (view.style.willChange = ""), 160);
+  freshen();
 }
 
 /** Zoom by a factor about a point of the drawing. */

@@ -40,6 +40,43 @@ function outline(kind, w, h) {
   return kind === "output" ? [box(0, "card"), box(2.5, "second")] : [box(0, "card")];
 }
 
+/** Return what stands on the card of a single number. */
+function wordsOf(node) {
+  const isItself = node.name === null || node.title === brief(node.value[0]);
+  return clipped(isItself ? node.title : `${node.title} = ${node.brief}`, "plain", NUMBER_W - 6);
+}
+
+const onCard = (line) => clipped(line, "value", CARD_W - 2 * SIDE);
+
+const stale = new Set(); // nodes whose cards have old numbers: they are written when they are seen
+
+/** Write the current numbers on the cards that can be seen, or on all. */
+function freshen(all = false) {
+  if (!stale.size || (view.classList.contains("far") && !all)) return;
+  const isSeen = ([x, y, w, h]) => {
+    const [left, top] = [camera.x + x * camera.k, camera.y + y * camera.k];
+    return left < camera.width && top < camera.height && left + w * camera.k > 0 && top + h * camera.k > 0;
+  };
+  const seen = [...stale].filter((id) => all || (placed.has(`n${id}`) && isSeen(placed.get(`n${id}`))));
+  for (const id of seen) {
+    stale.delete(id);
+    relabel(id);
+  }
+}
+
+/** Write the current numbers on the card of a node. */
+function relabel(id) {
+  const node = data.nodes[id];
+  const card = cards.get(`n${id}`);
+  const put = (cls, text) => {
+    const line = card?.querySelector(cls);
+    if (line && line.textContent !== text) line.textContent = text;
+  };
+  if (node.small) return put(".only", wordsOf(node));
+  put(".value", onCard(node.brief));
+  put(".grad", onCard(gradientLine(id, node, state.step > forwardSteps)));
+}
+
 function nodeCard(id) {
   const node = data.nodes[id];
   const group = svg("g", { class: `node ${node.kind}`, tabindex: -1, role: "button", "data-node": id });
@@ -48,9 +85,7 @@ function nodeCard(id) {
   group.append(svg("title", {}, [node.name ?? node.title, kind, shapeText(node.shape), node.scope && `in ${node.scope}`].filter(Boolean).join(", ")));
   if (node.small) {
     const [w, h] = [NUMBER_W, NUMBER_H];
-    const isItself = node.name === null || node.title === brief(node.value[0]);
-    const words = isItself ? node.title : `${node.title} = ${node.brief}`;
-    group.append(...outline(node.kind, w, h), svg("text", { class: "only", y: 4.5 }, clipped(words, "plain", w - 6)));
+    group.append(...outline(node.kind, w, h), svg("text", { class: "only", y: 4.5 }, wordsOf(node)));
     return group;
   }
   group.append(...outline(node.kind, CARD_W, CARD_H));
@@ -64,7 +99,7 @@ function nodeCard(id) {
   group.append(
     svg("text", { class: "name", x: start, y: top + 18.5 }, clipped(name, "name", right - start - (shape && widthOf(shape, "plain") + 6))),
     svg("text", { class: "shape", x: right, y: top + 18.5 }, shape),
-    svg("text", { class: "value", x: left, y: top + 35 }, clipped(node.brief, "value", right - left)),
+    svg("text", { class: "value", x: left, y: top + 35 }, onCard(node.brief)),
     svg("text", { class: "grad", x: left, y: top + 50 }),
   );
   if (sign) group.append(svg("g", { class: "badge" }, svg("rect", { x: left - 3, y: top + 5, width: wide, height: BADGE, rx: 5 }),
@@ -139,6 +174,7 @@ function draw() {
   const shownNow = new Set(now);
   for (const card of before) if (!shownNow.has(card)) card.remove();
   if (now.some((card, i) => layers.cards.children[i] !== card)) layers.cards.append(...now);
+  freshen();
 }
 const order = (name) => (name[0] === "n" ? Number(name.slice(1)) : Math.min(...firstInside(Number(name.slice(1)))));
 function firstInside(k) {

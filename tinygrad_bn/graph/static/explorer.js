@@ -10,7 +10,7 @@ const KEYS = {
 };
 const PAN = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || /^(text|search|number)$/.test(event.target.type)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   const scrolls = event.target.id === "panel";
   if (event.shiftKey && PAN[event.key]) {
     event.preventDefault();
@@ -72,7 +72,7 @@ onClick("fit", () => fit());
 onClick("fold", () => foldAll(false));
 onClick("unfold", () => foldAll(true));
 byId("step").addEventListener("input", (event) => go(Number(event.target.value)));
-addEventListener("hashchange", () => /[#&](step|node)=/.test(location.hash) && follow());
+addEventListener("hashchange", () => /[#&](step|node|set)=/.test(location.hash) && follow());
 
 function foldAll(open) {
   unfolded.clear();

@@ -67,7 +67,7 @@ function forwardPanel(id) {
       whole && node.value.length ? withNumbers(forwardNumbers(node, k), node.value[k], k, node.shape, node.value.length > 1) : null),
     section("flow", title("In"), ...[...new Set(node.inputs)].map((i) => {
       const input = data.nodes[i];
-      return tensor([link(i)], input.value, input.shape, { label: input.title });
+      return tensor([link(i)], input.value, input.shape, { label: input.title, leaf: valueLeaf(i) });
     })),
     section("flow", title("Out"),
       tensor([link(id)], node.value, node.shape, { label: node.title, picked: whole ? k : -1, pick: again })),
@@ -80,7 +80,7 @@ function seedPanel(id) {
   panel.replaceChildren(
     section("rule backward", title("Backward starts here"),
       html("p", {}, "The upstream cotangent arrives at the output. Each rule now turns the cotangent of its result into those of its inputs.")),
-    section("flow", tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node) })));
+    section("flow", tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node), leaf: gradLeaf(id) })));
 }
 
 function backwardPanel(id, arrived) {
@@ -103,7 +103,7 @@ function backwardPanel(id, arrived) {
       addingUp(i, arrived));
   });
   panel.replaceChildren(
-    section("flow", title("In"), tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node) })),
+    section("flow", title("In"), tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node), leaf: gradLeaf(id) })),
     ...rules.filter(Boolean));
 }
 
@@ -167,13 +167,22 @@ function startPanel() {
   );
 }
 
+const VERDICTS = {
+  agrees: "The gradient from the graph agrees with all three closed forms.",
+  differs: "The gradient from the graph differs from a closed form.",
+  open: "A number here is not finite (0 / 0, or too large), so there is nothing to compare.",
+};
+
+function verdictOf() {
+  if (!data.comparisons.every((c) => c.finite)) return "open";
+  return data.comparisons.every((c) => c.agrees) ? "agrees" : "differs";
+}
+
 function endPanel() {
   const leaves = data.nodes.flatMap((n, id) => (!n.op && n.grad !== null ? [id] : []));
   const content = [];
   if (data.comparisons.length) {
-    const agree = data.comparisons.every((c) => c.agrees);
-    content.push(section("verdict", html("p", { class: agree ? "agrees" : "differs" },
-      agree ? "The gradient from the graph agrees with all three closed forms." : "The gradient from the graph differs from a closed form."),
+    content.push(section("verdict", html("p", { class: verdictOf() }, VERDICTS[verdictOf()]),
       quiet("The graph knows no formula of batch norm; the closed forms know no graph. Largest difference of each:"),
       comparisonTable()));
   }
@@ -223,7 +232,7 @@ function nodePanel(id) {
   panel.replaceChildren(
     section("", close, facts),
     ...(node.op ? [section("rule forward", title("Formula"), forwardFormula(node))] : []),
-    section("flow", title("Value"), shown(node.value, node.shape, { label: node.title })),
+    section("flow", title("Value"), shown(node.value, node.shape, { label: node.title, leaf: valueLeaf(id) })),
     section("flow", title("Gradient"), ...gradientOf(id)));
 }
 
@@ -234,5 +243,5 @@ function gradientOf(id) {
   const from = terms[id].length > 1 ? html("div", {}, html("p", {}, "It is a sum:"), partsOf(id, () => true))
     : terms[id].length ? html("p", {}, "It comes from ", link(terms[id][0][0]), ` (${data.nodes[terms[id][0][0]].op}).`)
       : html("p", {}, "It is the upstream cotangent, which came from outside.");
-  return [shown(node.grad, node.shape, { label: cotangentText(node) }), from];
+  return [shown(node.grad, node.shape, { label: cotangentText(node), leaf: gradLeaf(id) }), from];
 }

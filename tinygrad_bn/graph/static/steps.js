@@ -8,7 +8,7 @@ const hasBackwardNodes = data.nodes.some((node) => node.backward);
 const steps = [["start", null], ...data.nodes.flatMap((n, id) => (n.op ? [[n.backward ? "rules" : "forward", id]] : []))];
 const doneAt = new Map(); // node -> the step at which its rule has run
 if (data.hasGradients && !hasBackwardNodes) {
-  steps.push(["seed", data.nodes.length - 1]);
+  steps.push(["seed", data.nodes.findLastIndex((n) => n.grad !== null)]);
   for (let id = data.nodes.length - 1; id >= 0; id--)
     if (data.nodes[id].op && data.nodes[id].grad !== null) doneAt.set(id, steps.push(["backward", id]) - 1);
 }
@@ -30,6 +30,12 @@ function headline([phase, id]) {
 
 /** Show the current state. */
 function render() {
+  renderPanel();
+  mark(...steps[state.step]);
+}
+
+/** Show the current state in the panel alone. */
+function renderPanel() {
   const [phase, id] = steps[state.step];
   byId("step").value = state.step;
   byId("where").textContent = `${state.step} / ${lastStep}`;
@@ -47,17 +53,19 @@ function render() {
     else if (phase === "backward") backwardPanel(id, arrivedBy(state.step));
     else endPanel();
   });
-  mark(phase, id);
 }
 
-/** Change the panel; a control in it that has the focus passes it to the one that takes its place. */
-function keepingFocus(change) {
-  const controls = () => [...byId("panel").querySelectorAll("button, input, [tabindex='0']")];
+/** Renew the panel; a control in it that has the focus passes it to the one that takes its place. */
+function keepingFocus(renew) {
+  const controls = () => [...panel.parentNode.querySelectorAll("button, input, [tabindex='0']")];
   const before = controls();
-  const at = before.indexOf(document.activeElement);
-  change();
+  const active = document.activeElement ?? document.body;
+  const at = before.indexOf(active);
+  const passTo = holding(active);
+  renew();
   const after = controls();
-  if (at >= 0) (after.length === before.length ? after[at] : byId("panel-title")).focus({ preventScroll: true });
+  const next = after.length === before.length ? after[at] : byId("panel-title");
+  passTo(at < 0 || active.isConnected ? null : next);
 }
 
 /** Say in which scopes a node is; each can be folded and unfolded, and the innermost skipped. */
@@ -108,7 +116,7 @@ function mark(phase, active) {
     marks.set(name, key);
     for (const mark of ["todo", "now", "selected"]) card.classList.toggle(mark, wanted.includes(mark));
     const text = isNode && card.querySelector(".grad");
-    if (text) text.textContent = clipped(line, "value", CARD_W - 2 * SIDE);
+    if (text) text.textContent = onCard(line);
   }
   for (const arrow of layers.arrows.querySelectorAll(".forward, .backward, .rules")) arrow.classList.remove("forward", "backward", "rules");
   if (!["forward", "backward", "rules"].includes(phase)) return;
@@ -176,15 +184,18 @@ function play(on = !state.playing) {
 /** Store what is shown in the link of the page: #step=12, #node=x_hat (or its number), or both. */
 function remember() {
   const node = state.node === null ? "" : `&node=${state.node}`;
-  history.replaceState(null, "", `#step=${state.step}${node}`);
+  if (location.protocol === "about:") return; // embedded in another page, whose link this is not
+  history.replaceState(null, "", `#step=${state.step}${node}${changesInLink()}`);
 }
 
 function follow() {
   const wanted = new URLSearchParams(location.hash.slice(1));
+  const fits = !live || followChanges(wanted.get("set"));
   const step = Number.parseInt(wanted.get("step") ?? "0", 10);
   const name = wanted.get("node");
   let id = name === null ? -1 : data.nodes.findIndex((n) => n.name === name);
   if (id < 0 && /^\d+$/.test(name ?? "") && data.nodes[name]) id = Number(name);
   go(Number.isNaN(step) ? 0 : step, { quietly: true });
   if (id >= 0) select(id);
+  if (!fits) byId("said").textContent = "Some numbers of this link do not fit this graph.";
 }

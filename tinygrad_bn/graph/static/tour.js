@@ -1,20 +1,20 @@
 /* A tour of the page, of ten sentences for a graph with a gradient. It can be left at any time. */
 
 const tour = byId("tour");
-const stepOf = (phase, more = 0) => Math.min(lastStep, steps.findIndex(([name]) => name === phase) + more);
+const stepAt = (phase, more = 0) => Math.min(lastStep, steps.findIndex(([name]) => name === phase) + more);
 const twoParts = steps.findIndex(([phase, id], at) => phase === "backward" && data.nodes[id].inputs.some((i) => {
   const there = terms[i].filter(([user]) => doneAt.get(user) <= at).length;
   return terms[i].length > 1 && there === 1;
 }));
 const SENTENCES = [
   [0, "Each card is a value: its name, its shape, its numbers. Square cards go in, and the double one comes out."],
-  [stepOf("forward"), "The sign at the upper left of a card is the operation that made the value; the arrows bring what it took."],
-  [stepOf("forward"), "The panel has the formula of the step, and the same formula with the numbers of one place."],
-  [stepOf("forward"), "Click another number of the result to see its arithmetic, and a card to see all about its value."],
-  [stepOf("forward", 1), "A frame is a scope: click its name to fold it, and a folded scope to unfold it."],
-  [stepOf("seed"), "After the forward pass, the upstream cotangent arrives: the derivative of a loss by each number of the output."],
-  [stepOf("backward"), "Each rule turns the cotangent of a result into those of its inputs, against the arrows."],
-  [stepOf("backward", 1), "Only what was computed in the forward pass and the cotangent of the result are needed for it."],
+  [stepAt("forward"), "The sign at the upper left of a card is the operation that made the value; the arrows bring what it took."],
+  [stepAt("forward"), "The panel has the formula of the step, and the same formula with the numbers of one place."],
+  [stepAt("forward"), "Click another number of the result to see its arithmetic, and a card to see all about its value."],
+  [stepAt("forward", 1), "A frame is a scope: click its name to fold it, and a folded scope to unfold it."],
+  [stepAt("seed"), "After the forward pass, the upstream cotangent arrives: the derivative of a loss by each number of the output."],
+  [stepAt("backward"), "Each rule turns the cotangent of a result into those of its inputs, against the arrows."],
+  [stepAt("backward", 1), "Only what was computed in the forward pass and the cotangent of the result are needed for it."],
   [twoParts, "Where a value is used more than once, its cotangent is a sum; the card counts the parts that are there."],
   [lastStep, data.comparisons.length ? "At the end, the gradient from the graph stands beside three closed forms."
     : "At the end, the panel has the gradients of all that went in."],
