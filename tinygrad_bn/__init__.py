@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from .rewrite import derive
 if TYPE_CHECKING or find_spec(".graph", __name__):
     # At once, for the function has the name of its folder.
-    from .graph import Graph, graph  # type: ignore[no-redef]
+    from .graph import Graph, explore, graph  # type: ignore[no-redef]
 if TYPE_CHECKING:
     from .graph.render import render
 
@@ -70,10 +70,11 @@ __version__ = "0.1.0"
 __all__ = [
     "Graph", "Program", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip",
     "closed_form", "concatenate", "cos", "cumprod", "cumsum", "derive", "detect_anomaly", "div",
-    "exp", "getitem", "grad", "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log",
-    "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim",
-    "pow", "prod", "relu", "render", "reshape", "scatter", "scope", "sigmoid", "sign", "sin",
-    "sqrt", "stack", "sub", "sum", "tanh", "testing", "trace", "transpose", "var", "where",
+    "exp", "explore", "getitem", "grad", "graph", "layer_norm", "leaky_relu",
+    "leave_allocator_alone", "log", "matmul", "max", "maximum", "mean", "min", "minimum", "mul",
+    "neg", "nn", "no_grad", "optim", "pow", "prod", "relu", "render", "reshape", "scatter",
+    "scope", "sigmoid", "sign", "sin", "sqrt", "stack", "sub", "sum", "tanh", "testing", "trace",
+    "transpose", "var", "where",
 ]  # fmt: skip
 
 ON_USE = {  # a module, or what is in it

@@ -7,13 +7,13 @@ they are used.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import files
-from .data import GraphData, Node
+from .data import GraphData
 from .look import DIRECTIONS, Look
 from .paths import Route, Routes, routes
 from .text import table
@@ -45,8 +45,6 @@ class Graph(GraphData):
      2        sum(#1, axis=0)  ()     5      1
     """
 
-    _both: tuple[Node, ...] = field(default=(), repr=False)
-
     def __str__(self) -> str:
         return table(self.nodes, self.has_gradients)
 
@@ -60,9 +58,9 @@ class Graph(GraphData):
 
         ValueError if the graph carries no gradient.
         """
-        if not self.has_gradients:
+        if self.passes is None:
             raise ValueError(NO_BACKWARD)
-        return Graph(self._both, True)
+        return Graph(self.passes.nodes, True, self.passes)
 
     @cached_property
     def backward(self) -> Graph:
@@ -175,14 +173,12 @@ class Graph(GraphData):
         >>> "rankdir=LR" in picture.source, "input" in picture.source
         (True, True)
         """
-        if direction not in DIRECTIONS:
-            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
+        drawn = self._in(direction)
         if paths and direction != "forward":
             raise ValueError(
                 "paths: the routes of a gradient are drawn over the forward pass: leave direction"
                 f" {direction!r} out"
             )
-        drawn = self if direction == "forward" else getattr(self, direction)
         from . import drawing
 
         there_and_back = compact and direction == "both"
@@ -198,6 +194,13 @@ class Graph(GraphData):
             paths=paths,
         )
 
+    def _in(self, direction: str) -> Graph:
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
+        if direction == "forward":
+            return self
+        return self.backward if direction == "backward" else self.both
+
     def to_json(self) -> dict[str, Any]:
         """Return the graph as dicts and lists that the json module writes, with every number.
 
@@ -206,8 +209,7 @@ class Graph(GraphData):
         """
         from . import jsonable
 
-        nodes = self._both or self.nodes
-        return jsonable.graph(nodes, len(self.nodes), self.has_gradients)
+        return jsonable.graph(self)
 
     @classmethod
     def from_json(cls, data: Any) -> Graph:
@@ -224,8 +226,7 @@ class Graph(GraphData):
         """
         from . import loading
 
-        nodes, forward, has_gradients = loading.read(data)
-        return cls(nodes[:forward], has_gradients, nodes if len(nodes) > forward else ())
+        return cls(*loading.read(data))
 
     @classmethod
     def load(cls, path: str | Path) -> Graph:
@@ -246,7 +247,8 @@ class Graph(GraphData):
         """Write the graph to a file, in the format of its ending.
 
         .svg, .png, .pdf: a picture. .dot: its source. These take the options of ``to_dot``.
-        .html: the explorer, one file that needs no network. .json: the data, as ``to_json`` has it.
+        .html: the explorer, one file that needs no network; it takes ``direction``.
+        .json: the data, as ``to_json`` has it.
 
         The file appears whole or not at all. ValueError for another ending; RuntimeError, naming
         both ways to get it, if there is no Graphviz engine; OSError if it cannot be written.
@@ -257,9 +259,11 @@ class Graph(GraphData):
         ending = path.suffix.lower()
         if ending not in (".html", ".json"):
             return render.save(self.to_dot(**options).source, path)
+        shown = self._in(options.pop("direction", "forward")) if ending == ".html" else self
         if options:
-            raise TypeError(f"a {ending} file takes no options, but {', '.join(options)} came")
-        content = explorer.page(self) if ending == ".html" else jsonable.written(self.to_json())
+            taken = "the option direction alone" if ending == ".html" else "no options"
+            raise TypeError(f"a {ending} file takes {taken}, but {', '.join(options)} came")
+        content = explorer.page(shown) if ending == ".html" else jsonable.written(self.to_json())
         files.write(path, content.encode())
         return path
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..arrays import OPERAND
 from ..program import Variable
 from ..sizes import Size
-from .data import Node
+from .data import GraphData, Node
 
 Array = npt.NDArray[Any]
 
@@ -28,18 +28,25 @@ DTYPES = {
 }  # fmt: skip
 
 
-def graph(nodes: Sequence[Node], forward: int, has_gradients: bool) -> dict[str, Any]:
+def graph(data: GraphData) -> dict[str, Any]:
     """Return a graph as dicts and lists: the first `forward` of the nodes are its own.
 
-    The others are those that the backward pass adds.
+    The others are those that the backward pass adds. `passes` has the places of the gradients: in
+    `grads` a node and its gradient, in `parts` a result, the position of an input, and the part.
     """
+    passes = data.passes
+    nodes = data.nodes if passes is None else passes.nodes
     return {
         "format": FORMAT,
         "version": VERSION,
-        "has_gradients": has_gradients,
-        "forward": forward,
+        "has_gradients": data.has_gradients,
+        "forward": len(data.nodes),
         "nodes": [_node(node, nodes) for node in nodes],
-    }
+        "passes": None if passes is None else {
+            "grads": [list(item) for item in passes.grads.items()],
+            "parts": [[*key, node] for key, node in passes.parts.items()],
+        },
+    }  # fmt: skip
 
 
 def _node(node: Node, nodes: Sequence[Node]) -> dict[str, Any]:
@@ -57,6 +64,7 @@ def _node(node: Node, nodes: Sequence[Node]) -> dict[str, Any]:
         "inputs": list(node.inputs),
         "backward": node.backward,
         "cotangent_of": node.cotangent_of,
+        "weak": node.weak,
     }
     if node.equation is not None:
         operands = enumerate(node.equation.inputs)

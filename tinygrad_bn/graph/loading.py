@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..program import Equation, Variable
 from ..table import TABLE, Primitive
 from . import decoding
-from .data import Node
+from .data import Node, Passes
 from .decoding import DamagedError, brief, is_int
 from .jsonable import DTYPES, FORMAT, VERSION
 
@@ -41,8 +41,8 @@ def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number of JSON")
 
 
-def read(data: Any) -> tuple[tuple[Node, ...], int, bool]:
-    """Return the nodes, how many of them are of the forward pass, and whether they have gradients.
+def read(data: Any) -> tuple[tuple[Node, ...], bool, Passes | None]:
+    """Return the nodes of a graph, whether they have gradients, and both passes.
 
     Raises ValueError, in one sentence, for anything but the data of a graph.
     """
@@ -75,7 +75,43 @@ def read(data: Any) -> tuple[tuple[Node, ...], int, bool]:
             if node.equation is None
             else node.equation.output
         )
-    return tuple(nodes), forward, has_gradients
+    passes = _passes(data.get("passes"), tuple(nodes), forward) if has_gradients else None
+    return tuple(nodes[:forward]), has_gradients, passes
+
+
+def _passes(written: Any, nodes: tuple[Node, ...], forward: int) -> Passes | None:
+    """Read where the gradients and their parts are among the nodes of both passes."""
+    if written is None and len(nodes) == forward:  # such as the backward pass on its own
+        return None
+    if not isinstance(written, dict):
+        raise DamagedError(f'"passes" is {brief(written)}, and not an object')
+    grads, parts = (_places(key, written.get(key), len(nodes)) for key in ("grads", "parts"))
+    for node, gradient in grads:
+        _have_one_shape("grads", nodes[node], nodes[gradient])
+    for node, position, part in parts:
+        if position >= len(nodes[node].inputs):
+            raise DamagedError(f'"parts" names input {position} of nodes[{node}], which has none')
+        _have_one_shape("parts", nodes[nodes[node].inputs[position]], nodes[part])
+    return Passes(
+        nodes,
+        {node: gradient for node, gradient in grads},  # noqa: C416
+        {(node, k): part for node, k, part in parts},
+    )
+
+
+def _places(key: str, written: Any, count: int) -> list[list[int]]:
+    length = 2 if key == "grads" else 3
+    if not isinstance(written, list) or not all(
+        [_are_places(item, count) and len(item) == length for item in written]
+    ):
+        raise DamagedError(f"{key!r} is not a list of {length} places of nodes each")
+    return written
+
+
+def _have_one_shape(key: str, one: Node, other: Node) -> None:
+    if one.shape != other.shape:
+        raise DamagedError(f"{key!r} says that nodes[{other.id}] belongs to nodes[{one.id}], but "
+                           f"their shapes are {other.shape} and {one.shape}")  # fmt: skip
 
 
 class _Reader:
@@ -158,8 +194,9 @@ class _Reader:
             operands = [self.nodes[i] for i in inputs]
             equation = self._equation(TABLE[op], inputs, operands, output)
             parts = self._parts(operands, grad)
+        weak = self._get("weak", "true or false", lambda v: isinstance(v, bool))
         return Node(
-            here, kind, name, scope, value, equation, inputs, grad, parts, seed, backward, of
+            here, kind, name, scope, value, equation, inputs, grad, parts, seed, backward, of, weak
         )
 
     def _gradient(self, key: str, shape: tuple[int, ...], dtype: Any) -> Array | None:
