@@ -1,0 +1,155 @@
+"""Single-token mutants of backward passes, each with the line on which it differs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+SWAPPED = {"+": "-", "-": "+", "*": "/", "/": "*", "**": "*"}
+
+
+@dataclass(frozen=True)
+class LineMutant:
+    """Source code in which one token differs from that of a right implementation."""
+
+    style: str
+    source: str
+    line: int
+    change: str
+    names: tuple[str, ...]
+
+    def load(self) -> Any:
+        """Run the source as a file; return the pair of functions or the class."""
+        file = f"<mutant {self.style} {self.line} {abs(hash(self.source))}>"
+        linecache.cache[file] = (len(self.source), None, self.source.splitlines(True), file)
+        namespace: dict[str, Any] = {"np": np, "__name__": "mutant"}
+        exec(compile(self.source, file, "exec"), namespace)
+        things = tuple(namespace[name] for name in self.names)
+        return things[0] if len(things) == 1 else things
+
+
+def source_of(implementation: Any) -> tuple[str, tuple[str, ...]]:
+    things = implementation if isinstance(implementation, tuple) else (implementation,)
+    source = "\n\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in things)
+    return "import numpy as np\n\n" + source, tuple(thing.__name__ for thing in things)
+
+
+def line_mutants(style: str, implementation: Any) -> Iterator[LineMutant]:
+    """Yield every single-token mutant of the backward of an implementation."""
+    source, names = source_of(implementation)
+    backward = next(
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and node.name.endswith("backward")
+    )
+    seen = {source}
+    for node, text, change in _changes(backward, source):
+        lines = source.splitlines(True)
+        first = lines[: node.lineno - 1]
+        start = sum(map(len, first)) + node.col_offset
+        end = sum(map(len, lines[: node.end_lineno - 1])) + node.end_col_offset
+        mutated = source[:start] + text + source[end:]
+        try:
+            ast.parse(mutated)
+        except SyntaxError:
+            continue
+        if mutated not in seen:
+            seen.add(mutated)
+            yield LineMutant(style, mutated, node.lineno, change, names)
+
+
+def _changes(backward: ast.FunctionDef, source: str) -> Iterator[tuple[Any, str, str]]:
+    locals_ = [
+        node.id
+        for node in ast.walk(backward)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+    locals_ = list(dict.fromkeys(["dout", *locals_]))
+    attributes = list(
+        dict.fromkeys(
+            ast.unparse(node)
+            for node in ast.walk(backward)
+            if isinstance(node, ast.Attribute)
+            and ast.unparse(node).startswith("self.")
+            and isinstance(node.ctx, ast.Load)
+        )
+    )
+
+    def text(node: Any) -> str:
+        return ast.get_source_segment(source, node) or ""
+
+    for statement in backward.body:
+        names = [
+            n.id
+            for n in ast.walk(statement)
+            if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        ]
+        if names and isinstance(statement, ast.Assign) and "cache" in text(statement.value):
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.BinOp):
+                sign = SIGNS[type(node.op)]
+                left, right = text(node.left), text(node.right)
+                between = source_between(source, node.left, node.right)
+                swapped = between.replace(sign, SWAPPED[sign])
+                yield node, whole(source, node, swapped), f"{sign} -> {SWAPPED[sign]}"
+                yield node, f"({left})", f"drop {sign} {right}"
+                if sign != "**":
+                    yield node, f"({right})", f"drop {left} {sign}"
+            if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+                yield node, text(node.operand), "drop -"
+            if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+                for other in (0, 1, 2, 3, 0.5, 1.5):
+                    if other != node.value:
+                        yield node, str(other), f"{node.value} -> {other}"
+            if isinstance(node, ast.keyword):
+                if node.arg == "axis":
+                    yield node.value, "1", "axis 1"
+                    yield node.value, "None", "axis None"
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                if node.id in locals_:
+                    for other in locals_:
+                        if other != node.id:
+                            yield node, other, f"{node.id} -> {other}"
+            if isinstance(node, ast.Attribute) and text(node) in attributes:
+                for other in attributes:
+                    if other != text(node):
+                        yield node, other, f"{text(node)} -> {other}"
+            if isinstance(node, ast.Attribute) and node.attr in ("sum", "mean"):
+                other = "mean" if node.attr == "sum" else "sum"
+                yield node, f"{text(node.value)}.{other}", f"{node.attr} -> {other}"
+            if isinstance(node, ast.Call) and text(node.func) == "np.sqrt":
+                yield node, f"({text(node.args[0])})", "drop sqrt"
+        if isinstance(statement, ast.Assign | ast.AugAssign) and not isinstance(
+            statement.value, ast.Tuple
+        ):
+            yield statement.value, f"-({text(statement.value)})", "minus"
+
+
+def source_between(source: str, left: Any, right: Any) -> str:
+    lines = source.splitlines(True)
+    a = sum(map(len, lines[: left.end_lineno - 1])) + left.end_col_offset
+    b = sum(map(len, lines[: right.lineno - 1])) + right.col_offset
+    return source[a:b]
+
+
+def whole(source: str, node: ast.BinOp, between: str) -> str:
+    """Write an operation with another sign; the brackets stay where they are."""
+    lines = source.splitlines(True)
+
+    def at(line: int, column: int) -> int:
+        return sum(map(len, lines[: line - 1])) + column
+
+    start = at(node.lineno, node.col_offset)
+    left_end = at(node.left.end_lineno or 0, node.left.end_col_offset or 0)
+    right_start = at(node.right.lineno, node.right.col_offset)
+    end = at(node.end_lineno or 0, node.end_col_offset or 0)
+    return source[start:left_end] + between + source[right_start:end]
