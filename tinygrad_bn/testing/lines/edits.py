@@ -62,6 +62,8 @@ def edits_of(
     if isinstance(node, ast.Call) and len(place.parts) == 1 and not node.keywords:
         part = place.parts[0]
         yield Edit(place, places[part].text, REPLACED, lambda _, values, part=part: values[part])
+    if isinstance(node, ast.Call):
+        yield from _of_function(place, node)
     if not isinstance(node, ast.Constant):
         yield from _insertions(place, parent, names)
 
@@ -77,6 +79,24 @@ def _parent(place: Place, places: Sequence[Place]) -> Place | None:
 
 def _bare(places: Sequence[Place], place: Place) -> str:
     return places[place.parts[0]].text if place.parts else place.text.lstrip("-")
+
+
+def _of_function(place: Place, node: ast.Call) -> Iterator[Edit]:
+    """Yield the sum for the mean, and the mean for the sum."""
+    name = getattr(node.func, "attr", "")
+    if name not in ("sum", "mean"):
+        return
+
+    def count(v: Any, values: Values) -> float:
+        summed = next(values[k] for k in place.parts if isinstance(values[k], np.ndarray))
+        return float(summed.size / np.size(v))
+
+    other = "mean" if name == "sum" else "sum"
+    then = place.text.replace(f".{name}(", f".{other}(", 1)
+    if name == "sum":
+        yield Edit(place, then, EXCHANGED, lambda v, values: v / count(v, values))
+    else:
+        yield Edit(place, then, EXCHANGED, lambda v, values: v * count(v, values))
 
 
 def _of_constant(place: Place, node: ast.Constant, parent: Place | None) -> Iterator[Edit]:

@@ -10,6 +10,7 @@ small edit of the line would compute.
 from __future__ import annotations
 
 import ast
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,7 +91,28 @@ class _Search:
             self.steps[suspect],
             self.by_value.get(suspect),
             min(edits, key=lambda edit: edit.cost) if edits else None,
+            tuple(self.steps[i] for i in self._of_either_sign(suspect)),
         )
+
+    def _of_either_sign(self, suspect: int) -> list[int]:
+        """List the inputs of a step with which all would be right, if they had the other sign.
+
+        `dmu = sum(dxc)` with `dx = dxc + dmu / m` is wrong in one of the two lines, and nobody can
+        tell in which.
+        """
+        other = {"gradient": "minus", "minus": "gradient"}
+        found = []
+        for i in self.steps[suspect].inputs:
+            match = self.steps[i].match
+            kind = other.get(match.kind) if match else None
+            if match and any(
+                quantity.kind == kind
+                and quantity.of == match.of
+                and self._with_value(self.steps[i], k)
+                for k, quantity in enumerate(self.trials[0].quantities)
+            ):
+                found.append(i)
+        return found
 
     def _is_doubtful(self, step: Step, i: int) -> bool:
         """Return whether a step is not right, or could only seem so.
@@ -98,15 +120,25 @@ class _Search:
         A value that belongs into a backward pass may be in the wrong place: under the name of
         another quantity, with which the results are right, or handed on as it came.
         """
-        if step.right and step.match and alike(step.match.of, step.place.text):
-            if not step.passes_on:
-                return False
         is_size = step.match is not None and step.match.kind == "other"
+        if step.right and step.match and not is_size and alike(step.match.of, step.place.text):
+            if not step.passes_on and not (step.match.kind == "term" and self._is_last(i)):
+                return False
         only = None if not step.right or step.passes_on or is_size else step.place.text
         quantity = self._value_that_repairs(step, only)
         if quantity is not None:
             self.by_value[i] = quantity
         return not step.right or quantity is not None
+
+    def _is_last(self, i: int) -> bool:
+        """Return whether a name was assigned before, and is no more after this step."""
+        name = key_of(self.steps[i].place)
+        same_name = [
+            k
+            for k, step in enumerate(self.steps)
+            if step.place.kind == "assignment" and key_of(step.place) == name
+        ]
+        return len(same_name) > 1 and same_name[-1] == i
 
     def _suspect(self) -> int | None:
         firm = [i for i in self.doubtful if i in self.by_value and self._inputs_right(i)]
@@ -172,7 +204,7 @@ class _Search:
             and (only is None or (alike(quantity.of, only) and step.match is not quantity))
             and self._with_value(step, k)
         ]
-        order = ("gradient", "value", "term")
+        order = ("gradient", "value", "minus", "term")
         return min(
             repairing,
             key=lambda q: (not alike(q.of, step.place.text), order.index(q.kind)),
@@ -282,9 +314,16 @@ def _steps(trials: Sequence[Trial], runs: list[list[tuple[int, int, Any]]]) -> l
         if not _is_number(values[0]):
             match = match or Quantity("other", place.text, None)
         results = trials[0].results or {}
-        wrong = any(objects[event] is results.get(name) for name in trials[0].wrong)
-        if place.kind != "result" and match is not None and alike(match.of, place.text):
-            wrong = False  # it is what its name says, and returned by mistake
+        wrong = any(
+            objects[event] is results.get(name)
+            and not (
+                place.kind != "result"
+                and match is not None
+                and alike(match.of, place.text)
+                and not alike(name, place.text)
+            )  # else it is what its name says, and returned by mistake
+            for name in trials[0].wrong
+        )
         steps.append(Step(place, values, match, inputs, passes_on, wrong))
         if place.kind != "result":
             latest[key_of(place)] = len(steps) - 1
@@ -337,14 +376,20 @@ def matching(trials: Sequence[Trial], values: Sequence[Any], name: str) -> Quant
             for value, trial in zip(values, trials, strict=True)
         )
     ]
-    order = ("gradient", "value", "term", "factor")
+    order = ("gradient", "value", "minus", "term", "factor")
     return min(
         found, key=lambda q: (not alike(q.of, name), order.index(q.kind)), default=None
     )
 
 
 def alike(of: str, name: str) -> bool:
-    return name.rsplit(".", 1)[-1].lstrip("d_").lower() == of.rsplit(".", 1)[-1].lower()
+    """Return whether a name may be that of the gradient of `of`: dx_hat and xhat, self.dmu and mu."""
+    return _stem(of) == _stem(name)
+
+
+def _stem(name: str) -> str:
+    last = re.sub(r"\W", "", name.rpartition(".")[2]).lower().replace("_", "")
+    return re.sub(r"^(grad|d)(?=.)|(?<=\D)\d+$", "", last)
 
 
 def same(value: Any, quantity: Any) -> bool:

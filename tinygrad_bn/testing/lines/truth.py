@@ -28,8 +28,8 @@ MOST_TERMS = 4  # of a cotangent whose partial sums are listed
 class Quantity:
     """A value that may occur in a backward pass.
 
-    `kind` is "gradient" (a whole cotangent), "term" (a part of one), "value" (of the forward) or
-    "factor". `of` names what it is the cotangent of; `line` is the line of the user's forward in
+    `kind` is "gradient" (a whole cotangent), "minus" (that with the other sign, where it is a plain
+    sum), "term" (a part of one), "value" (of the forward) or "factor". `of` names what it is the cotangent of; `line` is the line of the user's forward in
     which that is computed, or None.
     """
 
@@ -44,6 +44,7 @@ class Quantity:
         return {
             "gradient": f"the gradient of {what}",
             "term": f"a part of the gradient of {what}",
+            "minus": f"minus the gradient of {what}",
         }.get(self.kind, what)
 
 
@@ -223,12 +224,19 @@ def _bare(name: str) -> str:
 
 
 def sums(found: Sequence[Quantity], b: Batch) -> list[Quantity]:
-    """List the sums of gradients over the batch, which are those of mu and beta but for a sign."""
-    return [
-        Quantity("factor", f"the sum of {quantity}", b.sum(quantity.value), None, quantity.file)
-        for quantity in found
-        if quantity.kind == "gradient" and quantity.value.shape == b.x.shape
+    """List the sums of gradients over the batch.
+
+    The gradient of mu is minus such a sum, and people leave that sign for the next line.
+    """
+    gradients = [quantity for quantity in found if quantity.kind == "gradient"]
+    whole = [b.sum(quantity.value) for quantity in gradients if quantity.value.shape == b.x.shape]
+    minus = [
+        replace(quantity, kind="minus", value=-quantity.value)
+        for quantity in gradients
+        if quantity.value.size == b.gamma.size
+        and any(np.allclose(-quantity.value.ravel(), total.ravel()) for total in whole)
     ]
+    return [*minus, *(Quantity("factor", "a sum of a gradient", total) for total in whole)]
 
 
 def views(quantity: Quantity, batch: Batch) -> Iterator[Quantity]:
