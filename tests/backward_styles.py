@@ -1,5 +1,7 @@
 """Right batch norms in the styles in which people write the backward pass, to plant mistakes in."""
 
+# ruff: noqa: N806, RUF059
+
 import numpy as np
 
 # --- the three closed forms -------------------------------------------------------------------
@@ -17,7 +19,9 @@ def equations_backward(dout, cache):
     m = x.shape[0]
     dx_hat = dout * gamma
     dvar = np.sum(dx_hat * (x - mu) * -0.5 * (var + eps) ** -1.5, axis=0)
-    dmu = np.sum(dx_hat * -1 / np.sqrt(var + eps), axis=0) + dvar * np.sum(-2 * (x - mu), axis=0) / m
+    dmu = (
+        np.sum(dx_hat * -1 / np.sqrt(var + eps), axis=0) + dvar * np.sum(-2 * (x - mu), axis=0) / m
+    )
     dx = dx_hat / np.sqrt(var + eps) + dvar * 2 * (x - mu) / m + dmu / m
     dgamma = np.sum(dout * x_hat, axis=0)
     dbeta = np.sum(dout, axis=0)

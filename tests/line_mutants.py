@@ -110,15 +110,13 @@ def _changes(backward: ast.FunctionDef, source: str) -> Iterator[tuple[Any, str,
                 for other in (0, 1, 2, 3, 0.5, 1.5):
                     if other != node.value:
                         yield node, str(other), f"{node.value} -> {other}"
-            if isinstance(node, ast.keyword):
-                if node.arg == "axis":
-                    yield node.value, "1", "axis 1"
-                    yield node.value, "None", "axis None"
+            if isinstance(node, ast.keyword) and node.arg == "axis":
+                yield node.value, "1", "axis 1"
+                yield node.value, "None", "axis None"
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                if node.id in locals_:
-                    for other in locals_:
-                        if other != node.id:
-                            yield node, other, f"{node.id} -> {other}"
+                others = [name for name in locals_ if name != node.id]
+                for other in others if node.id in locals_ else ():
+                    yield node, other, f"{node.id} -> {other}"
             if isinstance(node, ast.Attribute) and text(node) in attributes:
                 for other in attributes:
                     if other != text(node):

@@ -34,6 +34,7 @@ from .expectation import (
     findings,
     notes_on,
 )  # fmt: skip
+from .lines import Lines
 from .observation import GRADIENTS, Reference, Seen, observe, running_of
 from .report import Line, Report, Verdict
 from .strategies import BatchNormCase, batch_norm_cases
@@ -207,9 +208,10 @@ def cases(ndim: int, larger: int | None = None) -> st.SearchStrategy[BatchNormCa
 
 @dataclass(frozen=True)
 class Failure:
-    """A finding, with the code that shows it."""
+    """A finding, with the batch and the code that show it."""
 
     finding: Finding
+    batch: Batch
     code: str
 
 
@@ -227,6 +229,7 @@ class Court:
 
     def __post_init__(self) -> None:
         self.reference = Reference(self.subject, self.call)
+        self.where = Lines(self.subject, self.call, eps_to_judge_by(self.choices))
 
     def batch(self, case: BatchNormCase) -> Batch:
         """Make a batch of a drawn case, with eps, running statistics and the open choices."""
@@ -248,7 +251,7 @@ class Court:
             self.seen |= set(seen)
             self.notes |= notes_on(batch, seen)
             found = findings(seen, expected_values(batch, seen, derivative))
-            return [Failure(f, script(self.subject, batch, seen[f.seen], f)) for f in found]
+            return [Failure(f, batch, script(self.subject, batch, seen[f.seen], f)) for f in found]
 
     def survey(self, examples: int, seed: int) -> int:
         """Examine `examples` cases, note which properties fail, return the number examined."""
@@ -318,7 +321,12 @@ class Court:
             text += "; put that right first)" if follows else ")"
         search = not (follows or finding.raised)
         mistake = self.diagnosis(finding.seen) if search else None
-        return Line(name, False, text.replace("\n", "\n    "), smallest.code, mistake, search)
+        where = None
+        if name in GRADIENTS and not follows:
+            self.call.allow(2 * SECONDS_TO_SHRINK)
+            where = self.where.of(name, smallest.batch)
+        text = text.replace("\n", "\n    ")
+        return Line(name, False, text, smallest.code, mistake, search, where)
 
     def diagnosis(self, name: str) -> Mistake | None:
         """Return the known mistake in `name` (as in the catalogue), if there is one."""

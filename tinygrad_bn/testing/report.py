@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalogue import Mistake
+from .lines import Where
 
 NO_MATCH = "no known mistake matches"
 
@@ -26,6 +27,7 @@ class Line:
     counterexample: str = ""
     mistake: Mistake | None = None
     searched: bool = False
+    where: Where | None = None  # the line of a backward pass at which it goes wrong
 
     def __str__(self) -> str:
         if self.passed:
@@ -37,6 +39,8 @@ class Line:
                 parts.append(f"    the formula: {self.mistake.term}")
         elif self.searched:
             parts.append(f"    the mistake: {NO_MATCH}")
+        if self.where:
+            parts.append(f"    the line: {self.where}".replace("\n", "\n      "))
         parts += ["    to see it:", textwrap.indent(self.counterexample, " " * 6)]
         return "\n".join(parts)
 
@@ -46,7 +50,9 @@ class Line:
             key: getattr(self.mistake, key) for key in ("name", "sentence", "term")
         }
         shown = {"property": self.property, "passed": self.passed, "text": self.text}
-        return {**shown, "counterexample": self.counterexample, "mistake": mistake}
+        where = self.where and self.where.as_dict()
+        more = {"counterexample": self.counterexample, "mistake": mistake, "line": where}
+        return {**shown, **more}
 
 
 @dataclass(frozen=True)

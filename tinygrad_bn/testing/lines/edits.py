@@ -43,9 +43,7 @@ class Edit:
         return f"`{self.then}` for `{self.place.text}`"
 
 
-def edits_of(
-    place: Place, places: Sequence[Place], names: Mapping[str, str]
-) -> Iterator[Edit]:
+def edits_of(place: Place, places: Sequence[Place], names: Mapping[str, str]) -> Iterator[Edit]:
     """Yield the edits at one place; `names` are those in scope, each with the key of its value."""
     node = place.node
     if place.kind != "expression":
@@ -61,7 +59,7 @@ def edits_of(
         yield from _of_name(place, names)
     if isinstance(node, ast.Call) and len(place.parts) == 1 and not node.keywords:
         part = place.parts[0]
-        yield Edit(place, places[part].text, REPLACED, lambda _, values, part=part: values[part])
+        yield Edit(place, places[part].text, REPLACED, _value_of(part))
     if isinstance(node, ast.Call):
         yield from _of_function(place, node)
     if not isinstance(node, ast.Constant):
@@ -108,11 +106,11 @@ def _of_constant(place: Place, node: ast.Constant, parent: Place | None) -> Iter
     if in_call or isinstance(value, int):
         for axis in AXES:
             if axis != value:
-                yield Edit(place, str(axis), EXCHANGED, lambda _, __, axis=axis: axis)
+                yield Edit(place, str(axis), EXCHANGED, _constantly(axis))
     others = [-value, *CONSTANTS, *(-c for c in CONSTANTS), value + 1, value - 1]
     for other in dict.fromkeys(others):
         if other != value:
-            yield Edit(place, f"{other:g}", EXCHANGED, lambda _, __, other=other: other)
+            yield Edit(place, f"{other:g}", EXCHANGED, _constantly(other))
 
 
 def _of_operator(place: Place, node: ast.BinOp, places: Sequence[Place]) -> Iterator[Edit]:
@@ -133,14 +131,14 @@ def _of_operator(place: Place, node: ast.BinOp, places: Sequence[Place]) -> Iter
                 return f(v[right], v[left])
 
             yield Edit(place, f"{b} {sign} {a}", REPLACED, turned)
-    yield Edit(place, a, REPLACED, lambda _, v: v[left])
-    yield Edit(place, b, REPLACED, lambda _, v: v[right])
+    yield Edit(place, a, REPLACED, _value_of(left))
+    yield Edit(place, b, REPLACED, _value_of(right))
 
 
 def _of_name(place: Place, names: Mapping[str, str]) -> Iterator[Edit]:
     for name, key in names.items():
         if name != place.text:
-            yield Edit(place, name, EXCHANGED, lambda _, v, key=key: v[key])
+            yield Edit(place, name, EXCHANGED, _value_of(key))
 
 
 def _insertions(place: Place, parent: Place | None, names: Mapping[str, str]) -> Iterator[Edit]:
@@ -163,6 +161,14 @@ def _insertions(place: Place, parent: Place | None, names: Mapping[str, str]) ->
     if not isinstance(place.node, ast.Name):
         yield Edit(place, f"np.sqrt({text})", INSERTED, lambda v, _: np.sqrt(v))
         yield Edit(place, f"{whole} ** 2", INSERTED, lambda v, _: v * v)
+
+
+def _value_of(key: int | str) -> Override:
+    return lambda _, values: values[key]
+
+
+def _constantly(value: Any) -> Override:
+    return lambda _, __: value
 
 
 def _computed(compute: Callable[[Any, Any], Any], key: str | float) -> Override:

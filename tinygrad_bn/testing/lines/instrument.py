@@ -111,7 +111,7 @@ def is_theirs(code: CodeType) -> bool:
 
 
 def copy_of(functions: Sequence[FunctionType]) -> Copy:
-    """Make the instrumented copy of functions. One whose source is no longer its own is left out."""
+    """Make the instrumented copy of functions, without those whose source is not theirs now."""
     places: list[Place] = []
     statements = 0
     copies: list[tuple[FunctionType, CodeType]] = []
@@ -165,7 +165,7 @@ class _Writer(ast.NodeTransformer):
 
     # Functions and statements
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         first = min([node.lineno, *[d.lineno for d in node.decorator_list]])
         outer = self.function
         self.function = node.name if (node.name, first) in self.wanted else None
@@ -186,13 +186,13 @@ class _Writer(ast.NodeTransformer):
         written = self.visit(node)
         return written if isinstance(written, list) else [written]
 
-    def visit_Assign(self, node: ast.Assign) -> Any:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> Any:
         return self._assignment(node, node.targets)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         return self._assignment(node, [node.target])
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         return self._assignment(node, [node.target]) if node.value else node
 
     def _assignment(self, node: Any, targets: Sequence[ast.expr]) -> Any:
@@ -210,14 +210,12 @@ class _Writer(ast.NodeTransformer):
             ]
         return [node, *after]
 
-    def visit_Return(self, node: ast.Return) -> Any:  # noqa: N802
+    def visit_Return(self, node: ast.Return) -> Any:
         if self.function is None or node.value is None:
             return node
         self.statement += 1
         value = node.value
-        if isinstance(value, ast.Tuple) and not any(
-            isinstance(e, ast.Starred) for e in value.elts
-        ):
+        if isinstance(value, ast.Tuple) and not any(isinstance(e, ast.Starred) for e in value.elts):
             value.elts = [self._result(element) for element in value.elts]
         elif isinstance(value, ast.Dict):
             value.values = [self._result(element) for element in value.values]
@@ -230,7 +228,7 @@ class _Writer(ast.NodeTransformer):
         written, parts = self._expression(node)
         return self._noted(written, "result", text, node, parts)
 
-    def visit_Expr(self, node: ast.Expr) -> Any:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> Any:
         if self.function is None:
             return node
         self.statement += 1
@@ -300,9 +298,7 @@ class _Writer(ast.NodeTransformer):
         return ast.copy_location(call, node)
 
 
-def _pairs(
-    value: ast.expr, targets: Sequence[ast.expr]
-) -> list[tuple[ast.expr, ast.expr]]:
+def _pairs(value: ast.expr, targets: Sequence[ast.expr]) -> list[tuple[ast.expr, ast.expr]]:
     """Pair each target with its expression: those of `a, b = e, f` with one each."""
     pairs: list[tuple[ast.expr, ast.expr]] = []
     for target in targets:
@@ -319,18 +315,14 @@ def _leaves(target: ast.expr) -> Iterator[ast.expr]:
     if isinstance(target, ast.Tuple | ast.List):
         for element in target.elts:
             yield from _leaves(element)
-    elif isinstance(target, ast.Name):
-        yield target
-    elif isinstance(target, ast.Attribute) and _is_plain(target.value):
+    elif isinstance(target, ast.Name | ast.Attribute) and _is_plain(target):
         yield target
     elif isinstance(target, ast.Subscript) and _is_plain(target.value):
         yield target if isinstance(target.slice, ast.Constant) else target.value
 
 
 def _is_plain(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) or (
-        isinstance(node, ast.Attribute) and _is_plain(node.value)
-    )
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and _is_plain(node.value))
 
 
 def _copied(target: ast.expr, context: ast.expr_context) -> Any:

@@ -1,9 +1,9 @@
 """Find the line of a backward pass at which it goes wrong.
 
 A line is named only if three things hold. Its value is none that belongs there. All that it is
-computed from is right, that is, equal to a cotangent of the user's own forward, to a part of one, or
-to a value of the forward, on two random batches. And the proof: with another value at this line
-alone, and all else as written, the results are right. The other value is a cotangent, or what a
+computed from is right: on two random batches it equals a cotangent of the user's own forward, a
+part of one, or a value of the forward. And the proof: with another value at this line alone, and
+all else as written, the results are right. The other value is a cotangent, or what a
 small edit of the line would compute.
 """
 
@@ -121,9 +121,10 @@ class _Search:
         another quantity, with which the results are right, or handed on as it came.
         """
         is_size = step.match is not None and step.match.kind == "other"
-        if step.right and step.match and not is_size and alike(step.match.of, step.place.text):
-            if not step.passes_on and not (step.match.kind == "term" and self._is_last(i)):
-                return False
+        named = step.match is not None and alike(step.match.of, step.place.text)
+        part = step.match is not None and step.match.kind == "term" and self._is_last(i)
+        if step.right and named and not (is_size or step.passes_on or part):
+            return False
         only = None if not step.right or step.passes_on or is_size else step.place.text
         quantity = self._value_that_repairs(step, only)
         if quantity is not None:
@@ -216,7 +217,7 @@ class _Search:
         for trial, own in zip(self.trials, step.values, strict=True):
             value = trial.quantities[k].value
             if same(own, value) or not any(
-                self._repairs({step.place.number: _always(shaped)}, trial)
+                self._repairs({step.place.number: always(shaped)}, trial)
                 for shaped in _shaped(value, own)
             ):
                 return False
@@ -255,7 +256,8 @@ class _Search:
         return {**names, **{key: key for key in stored}}
 
 
-def _always(value: Any) -> Override:
+def always(value: Any) -> Override:
+    """Return an override by one value."""
     return lambda _, __: value
 
 
@@ -377,13 +379,11 @@ def matching(trials: Sequence[Trial], values: Sequence[Any], name: str) -> Quant
         )
     ]
     order = ("gradient", "value", "minus", "term", "factor")
-    return min(
-        found, key=lambda q: (not alike(q.of, name), order.index(q.kind)), default=None
-    )
+    return min(found, key=lambda q: (not alike(q.of, name), order.index(q.kind)), default=None)
 
 
 def alike(of: str, name: str) -> bool:
-    """Return whether a name may be that of the gradient of `of`: dx_hat and xhat, self.dmu and mu."""
+    """Return whether a name may be that of `of` or of its gradient: self.dx_hat and xhat."""
     return _stem(of) == _stem(name)
 
 

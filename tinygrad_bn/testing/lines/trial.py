@@ -7,6 +7,7 @@ runs forward and backward with the instrumented copy; ``overrides`` replace valu
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 
 from ...tensor import Tensor
 from ..batch import Array, Batch
+from ..calls import Caller
 from ..conventions import Subject
 from . import truth
 from .instrument import Copy, Place
@@ -42,6 +44,7 @@ class Recorder:
     objects: list[Any] = field(default_factory=list)  # of the events: the values themselves
 
     def __call__(self, place: int, value: Any) -> Any:
+        """Note a value; return it, or the one in its place."""
         if place in self.overrides:
             value = self.overrides[place](value, self.values)
             if isinstance(value, np.ndarray):
@@ -62,9 +65,18 @@ def key_of(place: Place) -> str:
     return place.text if "." in place.text else f"{place.function}: {place.text}"
 
 
-def direct(statement: str, function: Callable[..., Any], *args: Any) -> Any:
-    """Call without a time limit of its own: all runs together are one call with a limit."""
-    return function(*args)
+class Direct(Caller):
+    """Call without time limits: all runs together are one call, which has a limit."""
+
+    def __init__(self) -> None:
+        super().__init__(math.inf, math.inf)
+
+    def __call__(self, call: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Return ``function(*args)``."""
+        return function(*args)
+
+
+DIRECT = Direct()
 
 
 @dataclass
@@ -96,7 +108,10 @@ class Trial:
         running = np.array(b.running_mean), np.array(b.running_var)
         with self.copy.noted_by(forward):
             session = self.subject.session(
-                direct, b.gamma.copy(), b.beta.copy(), running  # type: ignore[arg-type]
+                DIRECT,
+                b.gamma.copy(),
+                b.beta.copy(),
+                running,
             )
             session.train(b.x.copy())
         with self.copy.noted_by(backward):
@@ -120,6 +135,10 @@ class Trial:
                 self.constants[key_of(places[place])] = value
         self.results = results
         self.wrong = set(GRADIENTS) - self.right(results)
+
+    def value_at(self, place: int) -> Any:
+        """Return the value that a place had in the backward; None if it was not executed."""
+        return next((value for number, value in self.events if number == place), None)
 
     def right(self, results: Mapping[str, Any] | None) -> set[str]:
         """Return the names of the gradients that are right."""
@@ -211,7 +230,7 @@ def _own(subject: Subject, copy: Copy, batch: Batch) -> tuple[list[Made], Tensor
     running = np.array(batch.running_mean), np.array(batch.running_var)
     try:
         with copy.noted_by(recorder):
-            session = subject.session(direct, gamma, beta, running)  # type: ignore[arg-type]
+            session = subject.session(DIRECT, gamma, beta, running)
             y = session.train(x)
     except Exception:
         return None
@@ -226,6 +245,9 @@ def _own(subject: Subject, copy: Copy, batch: Batch) -> tuple[list[Made], Tensor
 def _forward(subject: Subject, batch: Batch) -> Any:
     running = np.array(batch.running_mean), np.array(batch.running_var)
     session = subject.session(
-        direct, batch.gamma.copy(), batch.beta.copy(), running  # type: ignore[arg-type]
+        DIRECT,
+        batch.gamma.copy(),
+        batch.beta.copy(),
+        running,
     )
     return session.train(batch.x.copy())

@@ -1,4 +1,4 @@
-"""What the values of a backward pass may be: every cotangent of the forward, and what it is made of.
+"""What the values of a backward pass may be: the cotangents of the forward, and their terms.
 
 The user's own forward runs on Tensors, and the reverse pass yields the cotangent of every value in
 it, named or not, and the terms that each cotangent is the sum of. People also go through steps that
@@ -29,8 +29,8 @@ class Quantity:
     """A value that may occur in a backward pass.
 
     `kind` is "gradient" (a whole cotangent), "minus" (that with the other sign, where it is a plain
-    sum), "term" (a part of one), "value" (of the forward) or "factor". `of` names what it is the cotangent of; `line` is the line of the user's forward in
-    which that is computed, or None.
+    sum), "term" (a part of one), "value" (of the forward) or "factor". `of` names what it is the
+    cotangent of; `line` is the line of the user's forward in which that is computed, or None.
     """
 
     kind: str
@@ -93,7 +93,8 @@ def quantities(made: Sequence[Made], y: Tensor, dy: Array) -> list[Quantity]:
         about = one.name, one.line, one.file
         if id(one.tensor) in cotangents:
             found.append(_quantity("gradient", cotangents[id(one.tensor)], *about))
-            parts = [*_partial_sums(terms.get(id(one.tensor), [])), *unsummed.get(id(one.tensor), [])]
+            parts = list(_partial_sums(terms.get(id(one.tensor), [])))
+            parts += unsummed.get(id(one.tensor), [])
             found += [_quantity("term", part, *about) for part in parts]
         found.append(_quantity("value", one.tensor.data, *about))
     return found
@@ -102,9 +103,8 @@ def quantities(made: Sequence[Made], y: Tensor, dy: Array) -> list[Quantity]:
 def _before_the_sum(tensor: Tensor, g: Array, i: int) -> Any:
     """Return the term of an input's cotangent that a step makes, before broadcasting is undone."""
     assert tensor.op is not None
-    if tensor.op.pullback is not None or tensor.op.vjps[i] is None:
-        return None
-    return tensor.op.vjps[i](g, tensor.data, *tensor.values, **tensor.params)
+    rule = tensor.op.vjps[i] if tensor.op.pullback is None else None
+    return rule and rule(g, tensor.data, *tensor.values, **tensor.params)
 
 
 def _quantity(kind: str, value: Any, of: str, line: int | None, file: str) -> Quantity:
@@ -127,9 +127,7 @@ def other_ways(batch: Batch) -> list[Quantity]:
     """List the quantities of batch norm in other ways."""
     found: list[Quantity] = []
     for way in (_by_the_deviation, _by_its_inverse, _by_sums, _by_one_scale):
-        x, gamma, beta = (
-            Tensor(a, requires_grad=True) for a in (batch.x, batch.gamma, batch.beta)
-        )
+        x, gamma, beta = (Tensor(a, requires_grad=True) for a in (batch.x, batch.gamma, batch.beta))
         steps = way(x, replaced(batch, x, gamma, beta))
         made = [Made(tensor, name) for name, tensor in steps.items()]
         made += [Made(x, "x"), Made(gamma, "gamma"), Made(beta, "beta")]
