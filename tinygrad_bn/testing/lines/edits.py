@@ -110,7 +110,8 @@ def _of_constant(place: Place, node: ast.Constant, parent: Place | None) -> Iter
     others = [-value, *CONSTANTS, *(-c for c in CONSTANTS), value + 1, value - 1]
     for other in dict.fromkeys(others):
         if other != value:
-            yield Edit(place, f"{other:g}", EXCHANGED, _constantly(other))
+            cost = REPLACED if other < 0 <= value else EXCHANGED  # a sign is one token more
+            yield Edit(place, f"{other:g}", cost, _constantly(other))
 
 
 def _of_operator(place: Place, node: ast.BinOp, places: Sequence[Place]) -> Iterator[Edit]:

@@ -84,6 +84,7 @@ class _Search:
         suspect = self._suspect()
         if suspect is None:
             return blank
+        suspect, others = self._against_its_rivals(suspect)
         edits = self._edits(suspect)
         return Found(
             self.trials,
@@ -91,8 +92,29 @@ class _Search:
             self.steps[suspect],
             self.by_value.get(suspect),
             min(edits, key=lambda edit: edit.cost) if edits else None,
-            tuple(self.steps[i] for i in self._of_either_sign(suspect)),
+            tuple(self.steps[i] for i in others),
         )
+
+    def _against_its_rivals(self, suspect: int) -> tuple[int, list[int]]:
+        """Return the step to blame, and those that it may as well be.
+
+        An input that is only a part of what belongs there may be too small a part. The simplest
+        edit decides, if there is one.
+        """
+        rivals = self._of_either_sign(suspect)
+        for i in self.steps[suspect].inputs:
+            step = self.steps[i]
+            part = step.match is not None and step.match.kind in ("term", "factor")
+            if part and not alike(step.match.of, step.place.text) and i not in rivals:  # type: ignore[union-attr]
+                quantity = self._value_that_repairs(step, None)
+                if quantity is not None:
+                    self.by_value[i] = quantity
+                    rivals.append(i)
+        costs = {i: self._cost([i]) for i in (suspect, *rivals)}
+        best = [i for i in costs if costs[i] == min(costs.values())]
+        if len(best) == 1 and suspect not in best:
+            return best[0], []
+        return suspect, [i for i in rivals if i in best]
 
     def _of_either_sign(self, suspect: int) -> list[int]:
         """List the inputs of a step with which all would be right, if they had the other sign.
@@ -309,7 +331,9 @@ def _steps(trials: Sequence[Trial], runs: list[list[tuple[int, int, Any]]]) -> l
         place = places[number]
         values = tuple(value for _, _, value in some)
         inputs = _inputs(place, event, trials[0], latest, holders)
-        passes_on = any(same(steps[i].values[0], values[0]) for i in inputs)
+        passes_on = _is_a_name(place, places) and any(
+            same(steps[i].values[0], values[0]) for i in inputs
+        )
         match = None
         if counts.get(number, 0) == 1 or place.kind == "argument":
             match = matching(trials, values, place.text)
@@ -332,6 +356,13 @@ def _steps(trials: Sequence[Trial], runs: list[list[tuple[int, int, Any]]]) -> l
         if isinstance(objects[event], np.ndarray):
             holders[id(objects[event])] = len(steps) - 1
     return steps
+
+
+def _is_a_name(place: Place, places: Sequence[Place]) -> bool:
+    """Return whether a step assigns what another name holds."""
+    if len(place.parts) != 1 or isinstance(place.node, ast.AugAssign):
+        return False
+    return isinstance(places[place.parts[0]].node, ast.Name | ast.Attribute)
 
 
 def _is_number(value: Any) -> bool:
@@ -361,8 +392,9 @@ def _inputs(
         k -= 1
     if isinstance(place.node, ast.AugAssign) and key_of(place) in latest:
         found.setdefault(latest[key_of(place)])
-    if place.kind == "argument" and id(trial.recorder.objects[event]) in holders:
-        found.setdefault(holders[id(trial.recorder.objects[event])])
+    itself = id(trial.recorder.objects[event])
+    if itself in holders:  # as an argument, or as what a function has returned
+        found.setdefault(holders[itself])
     return tuple(found)
 
 
