@@ -122,7 +122,20 @@ def check_batch_norm(
 
 def check(subjects: Sequence[Subject], call: Caller, examples: int, seed: int) -> Report:
     """Check all subjects; those of a class, only for the numbers of axes that it runs on."""
-    return Report([judge(subject, call, examples, seed) for subject in _runnable(subjects, call)])
+    verdicts: list[Verdict] = []
+    wrong: dict[Any, set[str]] = {}  # of a forward: its properties that were found wrong
+    for subject in _runnable(subjects, call):
+        forward = getattr(subject, "forward", subject)
+        verdict = judge(subject, call, examples, seed, frozenset(wrong.get(forward, ())))
+        verdicts.append(verdict)
+        wrong.setdefault(forward, set()).update(_wrong_in_the_forward(verdict))
+    return Report(verdicts)
+
+
+def _wrong_in_the_forward(verdict: Verdict) -> set[str]:
+    """Return the properties that fail whatever the backward is."""
+    wrong = {line.property for line in verdict.lines if not line.passed}
+    return wrong & {"forward", "running statistics", "test mode"}
 
 
 def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
@@ -145,8 +158,18 @@ def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
     return runnable + list({s.names: s for s in reversed(missing)}.values())
 
 
-def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
-    """Check one implementation and return the verdict. What is not written yet is not judged."""
+def judge(
+    subject: Subject,
+    call: Caller,
+    examples: int,
+    seed: int,
+    above: frozenset[str] = frozenset(),
+) -> Verdict:
+    """Check one implementation and return the verdict. What is not written yet is not judged.
+
+    The properties `above` are wrong in the same forward with another backward, and were reported
+    there; they are not explained again.
+    """
     name = ", ".join(subject.names)
     try:
         missing = _unwritten(subject, call)
@@ -158,10 +181,13 @@ def judge(subject: Subject, call: Caller, examples: int, seed: int) -> Verdict:
             choices = choices_of(subject, call)
     except TimeLimitError as late:
         return Verdict(name, subject.convention, 0, [], [], str(late))
-    court = Court(subject, call, choices, notes=set(notes))
+    court = Court(subject, call, choices, notes=set(notes), above=above)
     judged = court.survey(examples, seed)
     lines = court.lines(seed)
-    return Verdict(name, subject.convention, judged, lines, sorted(court.notes), court.stopped)
+    repeated = sorted(above & set(court.failed))
+    return Verdict(
+        name, subject.convention, judged, lines, sorted(court.notes), court.stopped, above=repeated
+    )
 
 
 def _unwritten(subject: Subject, call: Caller) -> dict[str, str]:
@@ -224,6 +250,7 @@ class Court:
     choices: Choices
     notes: set[str] = field(default_factory=set)
     stopped: str | None = None
+    above: frozenset[str] = frozenset()  # properties that were reported with another backward
     seen: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)  # the first of each property
 
@@ -282,11 +309,29 @@ class Court:
             )
         if self.stopped and not self.failed:
             return []
-        return [
-            self._failed(name, seed) if name in self.failed else self._passed(name)
-            for name in PROPERTIES
-            if name in self.failed or self._was_judged(name)
-        ]
+        lines = []
+        for name in PROPERTIES:
+            if name in self.above and name in self.failed:
+                continue
+            if name in self.failed:
+                line = self._failed(name, seed)
+                if self._is_certain(line):
+                    lines.append(line)
+                else:
+                    self.notes.add(f"{name} does not fit this forward; put the forward right first")
+            elif self._was_judged(name):
+                lines.append(self._passed(name))
+        return lines
+
+    def _is_certain(self, line: Line) -> bool:
+        """Return whether a failure stands by itself, and is not a consequence of a wrong forward.
+
+        A right backward is not the derivative of a wrong forward, and its cache holds wrong values.
+        So next to a wrong forward, a gradient or a test mode is wrong only by a known mistake.
+        """
+        if "forward" not in self.failed or line.property not in (*GRADIENTS, "test mode"):
+            return True
+        return line.mistake is not None
 
     def _was_judged(self, name: str) -> bool:
         names = set(PROPERTIES[name])
@@ -317,9 +362,8 @@ class Court:
         finding, text = smallest.finding, smallest.finding.text
         follows = name in GRADIENTS and "forward" in self.failed
         if name in GRADIENTS and not finding.raised:
-            text += "\n  (expected: the derivative of your own forward"
-            text += "; put that right first)" if follows else ")"
-        search = not (follows or finding.raised)
+            text += "\n  (expected: the derivative of your own forward)"
+        search = not finding.raised
         mistake = self.diagnosis(finding.seen) if search else None
         where = None
         if name in GRADIENTS and not follows:

@@ -66,11 +66,13 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     stopped: str | None = None
     unwritten: bool = False  # there is nothing to judge yet
+    above: list[str] = field(default_factory=list)  # wrong, and reported with another backward
 
     @property
     def ok(self) -> bool:
         """Return whether every property holds and the check was not stopped."""
-        return self.stopped is None and all(line.passed for line in self.lines)
+        wrong = self.above or not all(line.passed for line in self.lines)
+        return self.stopped is None and not wrong
 
     def __str__(self) -> str:
         parts = [f"{self.name}\n  taken as: {self.convention}", *map(str, self.lines)]
@@ -81,7 +83,8 @@ class Verdict:
         return "\n".join(parts)
 
     def _conclusion(self) -> str:
-        wrong = [line.property for line in self.lines if not line.passed]
+        wrong = [f"{name} (as reported above)" for name in self.above]
+        wrong += [line.property for line in self.lines if not line.passed]
         if wrong:
             return f"wrong: {', '.join(wrong)}"
         if self.unwritten:
