@@ -180,3 +180,46 @@ def test_without_hypothesis_there_is_one_clear_sentence(check, capsys, monkeypat
     code += "import tinygrad_bn.testing as t\ntry: t.strategies\nexcept ImportError as e: print(e)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "pip install 'tinygrad-bn[testing]'" in done.stdout
+
+
+def test_html_is_a_page_without_network_that_marks_the_line(check, capsys, tmp_path):
+    assert check(WRONG, "--html", "page.html") == 1
+    page = (tmp_path / "page.html").read_text()
+    line = 1 + next(i for i, text in enumerate(WRONG.splitlines()) if "dx =" in text)
+    assert f"id='v0-{line}' class='suspect'" in page
+    assert page.count("class='suspect'") == 1
+    assert f"id='v0-{line - 1}' class='right'" in page
+    assert "default-src 'none'" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "href='page-graph.html'" in page
+    graph = (tmp_path / "page-graph.html").read_text()
+    assert "x_hat" in graph
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["page-graph.html", "page.html"]
+
+
+def test_html_of_a_right_file_has_no_suspect(check, tmp_path):
+    assert check(GOOD, "--html", "page.html") == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "class='suspect'" not in page
+    assert "class='right'" in page
+
+
+def test_html_that_cannot_be_written_is_said_before_anything_runs(check, capsys, tmp_path):
+    assert check(GOOD, "--html", "nowhere/page.html") == 2
+    assert "its folder is not there" in capsys.readouterr().err
+    assert not list(tmp_path.glob("**/*.html"))
+
+
+def test_html_escapes_the_users_code(check, tmp_path):
+    source = WRONG.replace("dgamma, dbeta = ", "a = '<script>alert(1)</script>'; dgamma, dbeta = ")
+    assert check(source, "--html", "page.html") == 1
+    assert "<script>" not in (tmp_path / "page.html").read_text()
+
+
+def test_json_has_the_line(check, capsys):
+    check(WRONG, "--json")
+    (verdict,) = json.loads(capsys.readouterr().out)["verdicts"]
+    (wrong,) = [line for line in verdict["lines"] if not line["passed"]]
+    assert wrong["line"]["target"] == "dx"
+    assert wrong["line"]["line"] == 12
+    assert len(wrong["line"]["expected"]) == len(wrong["line"]["got"])

@@ -202,10 +202,11 @@ def side_by_side(expected: Any, got: Any) -> str:
 
 def _shown(value: Any, digits: int) -> str:
     """Write an array; small values next to large ones are 0 as long as few digits are shown."""
-    return np.array2string(
+    text = np.array2string(
         np.asarray(value), precision=digits, separator=", ", prefix=" " * 9,
         suppress_small=digits <= 6,
     )  # fmt: skip
+    return "\n".join(line for line in text.splitlines() if line.strip())  # four axes: no gaps
 
 
 # --- choices that the sources leave open ----------------------------------------------------

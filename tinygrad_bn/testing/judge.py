@@ -186,8 +186,9 @@ def judge(
     lines = court.lines(seed)
     repeated = sorted(above & set(court.failed))
     return Verdict(
-        name, subject.convention, judged, lines, sorted(court.notes), court.stopped, above=repeated
-    )
+        name, subject.convention, judged, lines, sorted(court.notes), court.stopped,
+        above=repeated, search=court.where,
+    )  # fmt: skip
 
 
 def _unwritten(subject: Subject, call: Caller) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalogue import Mistake
-from .lines import Where
+from .lines import Lines, Where
 
 NO_MATCH = "no known mistake matches"
 
@@ -67,6 +67,7 @@ class Verdict:
     stopped: str | None = None
     unwritten: bool = False  # there is nothing to judge yet
     above: list[str] = field(default_factory=list)  # wrong, and reported with another backward
+    search: Lines | None = field(default=None, repr=False)  # for the page
 
     @property
     def ok(self) -> bool:
@@ -79,8 +80,13 @@ class Verdict:
         parts += [textwrap.indent(f"note: {note}", "  ") for note in self.notes]
         if self.stopped:
             parts.append(textwrap.indent(f"STOPPED: {self.stopped}", "  "))
-        parts.append(f"  {self._conclusion()} ({self.examples} examples)")
+        parts.append(f"  {self.conclusion}")
         return "\n".join(parts)
+
+    @property
+    def conclusion(self) -> str:
+        """Return the verdict in one line."""
+        return f"{self._conclusion()} ({self.examples} examples)"
 
     def _conclusion(self) -> str:
         wrong = [f"{name} (as reported above)" for name in self.above]
@@ -130,6 +136,6 @@ class Report:
         verdicts = []
         for verdict in self.verdicts:
             lines = [line.as_dict() for line in verdict.lines]
-            shallow = {k: v for k, v in vars(verdict).items() if k != "lines"}
+            shallow = {k: v for k, v in vars(verdict).items() if k not in ("lines", "search")}
             verdicts.append({**shallow, "ok": verdict.ok, "lines": lines})
         return {"ok": self.ok, "exit_code": self.exit_code, "verdicts": verdicts}

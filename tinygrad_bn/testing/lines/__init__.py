@@ -68,11 +68,13 @@ class Lines:
     call: Caller
     eps: float
     found: dict[str, Found] = field(default_factory=dict)
+    shown_on: Batch | None = None  # the smallest batch of the first gradient that is wrong
     _trials: list[Trial] = field(default_factory=list)
     _copied: Copy | None = None
 
     def of(self, name: str, batch: Batch) -> Where | None:
         """Return where the gradient `name` goes wrong, with values on `batch`; None if unknown."""
+        self.shown_on = self.shown_on or batch
         try:
             where: Where | None = self.call("finding the line", self._of, name, batch)
         except (CallError, TimeLimitError):
@@ -91,9 +93,14 @@ class Lines:
             here = self.at(batch)
         except CannotTellError:
             return where
-        got: Any = here.value_at(place.number)
-        ought = _counterpart(found, here, place.number)
-        return where if ought is None else replace(where, expected=ought, got=got)
+        ought = self.expected_at(found, here)
+        if ought is None:
+            return where
+        return replace(where, expected=ought, got=here.value_at(place.number))
+
+    def expected_at(self, found: Found, here: Trial) -> Any:
+        """Return the value that the suspect should have in another trial; None if unknown."""
+        return found.suspect and _counterpart(found, here, found.suspect.place.number)
 
     def trials(self) -> list[Trial]:
         """Return two random trials. Raises CannotTellError if there can be none."""
