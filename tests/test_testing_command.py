@@ -285,3 +285,63 @@ def test_on_a_terminal_a_line_says_what_is_being_done_and_it_is_gone_at_the_end(
     err = capsys.readouterr().err
     assert "\r\033[Kmine.py: " in err
     assert err.endswith("\r\033[K")
+
+
+def test_html_is_a_page_without_network_that_marks_the_line(check, capsys, tmp_path):
+    assert check(WRONG, "--html", "page.html") == 1
+    page = (tmp_path / "page.html").read_text()
+    line = 1 + next(i for i, text in enumerate(WRONG.splitlines()) if "dx =" in text)
+    assert f"id='v0-{line}' class='suspect'" in page
+    assert page.count("class='suspect'") == 1
+    assert f"id='v0-{line - 1}' class='right'" in page
+    assert "default-src 'none'" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "href='page-graph.html'" in page
+    graph = (tmp_path / "page-graph.html").read_text()
+    assert "x_hat" in graph
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["page-graph.html", "page.html"]
+
+
+def test_html_of_a_right_file_has_no_suspect(check, tmp_path):
+    assert check(GOOD, "--html", "page.html") == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "class='suspect'" not in page
+    assert "class='right'" in page
+
+
+def test_html_that_cannot_be_written_is_said_before_anything_runs(check, capsys, tmp_path):
+    assert check(GOOD, "--html", "nowhere/page.html") == 2
+    assert "its folder is not there" in capsys.readouterr().err
+    assert not list(tmp_path.glob("**/*.html"))
+
+
+def test_html_is_not_written_over_another_kind_of_file(check, capsys):
+    assert check(GOOD, "--html", "mine.py") == 2
+    assert "a name that ends in .html" in capsys.readouterr().err
+    assert "def " in Path("mine.py").read_text()
+
+
+def test_html_says_what_is_not_judged_and_where_lines_are_not_marked(check, tmp_path):
+    rms = "import numpy as np\n\ndef rms_norm(x, gamma, eps=1e-5):\n"
+    rms += "    return gamma * x / np.sqrt((x * x).mean(axis=1, keepdims=True) + eps)\n"
+    check(rms + CONFIGURED, "--html", "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "the judge does not know what cfg is" in page
+    assert "def make(" in page
+    assert "Lines are marked only in a batch norm" in page
+    assert list(tmp_path.glob("*-graph.html")) == []
+
+
+def test_html_escapes_the_users_code(check, tmp_path):
+    source = WRONG.replace("dgamma, dbeta = ", "a = '<script>alert(1)</script>'; dgamma, dbeta = ")
+    assert check(source, "--html", "page.html") == 1
+    assert "<script>" not in (tmp_path / "page.html").read_text()
+
+
+def test_json_has_the_line(check, capsys):
+    check(WRONG, "--json")
+    (verdict,) = json.loads(capsys.readouterr().out)["verdicts"]
+    (wrong,) = [line for line in verdict["lines"] if not line["passed"]]
+    assert wrong["line"]["target"] == "dx"
+    assert wrong["line"]["line"] == 12
+    assert len(wrong["line"]["expected"]) == len(wrong["line"]["got"])

@@ -91,6 +91,41 @@ def _dx_over(b: Batch, axis: int) -> Array:
     return dx
 
 
+def _dx_of_everything(b: Batch, dx_hat: Array, outside: Array | float, times: float) -> Array:
+    """Compute dx from dx_hat with means over the whole array, and a factor of gamma outside."""
+    inner = dx_hat - times * (np.mean(dx_hat) + b.x_hat * np.mean(dx_hat * b.x_hat))
+    dx: Array = outside / b.s * inner
+    return dx
+
+
+def _rows(values: Array) -> Array:
+    """Make rows of C numbers without moving C to the end first."""
+    return np.reshape(values, (-1, values.shape[1]))
+
+
+def _rows_of(values: Array) -> Array:
+    """Make rows of C numbers, one for each place in each image."""
+    return np.reshape(np.moveaxis(values, 1, -1), (-1, values.shape[1]))
+
+
+def _dx_of_rows(b: Batch, dy: Array) -> Array:
+    """Compute dx as rows of C numbers, from dy as such rows."""
+    x_hat, s = _rows_of(b.x_hat), np.reshape(b.s, -1)
+    dx: Array = b.gamma / s * (dy - dy.mean(0) - x_hat * (dy * x_hat).mean(0))
+    return dx
+
+
+def _rows_back(rows: Array, b: Batch) -> Array:
+    n, c, h, w = b.x.shape
+    return np.moveaxis(np.reshape(rows, (n, h, w, c)), -1, 1)
+
+
+def _exchanged(b: Batch) -> Array:
+    n, c, h, w = b.x.shape
+    rows = _dx_of_rows(b, _rows_of(b.dy))
+    return np.transpose(np.reshape(rows, (n, w, h, c)), (0, 3, 2, 1))
+
+
 _seen("y", [
     ("unbiased variance", "The variance is divided by m-1; batch norm divides by m.", VAR,
      lambda b: _normalized(b, b.var * b.m / (b.m - 1))),
@@ -193,13 +228,23 @@ _seen("dx", [
     ("1/s forgotten", "dx is not divided by the standard deviation.", DX, lambda b: b.dx() * b.s),
     ("1/s^2 for 1/s", "dx is divided by var + eps, where its root belongs.", DX,
      lambda b: b.dx() / b.s),
-    ("one s missing in dvar", "The path through the variance is s times too large: the exponent is "
-     "-1 for -3/2, or x - mu stands once where x_hat belongs.", DVAR, lambda b: b.dx(var=b.s)),
-    ("two s missing in dvar", "The path through the variance is s^2 times too large: the exponent "
-     "is -1/2 for -3/2, or x - mu stands twice where x_hat belongs.", DVAR,
+    ("one s missing in dvar", "The path through the variance is s times too large: one division by "
+     "s is missing (-1/s for -1/s^2, or the exponent -1 for -3/2), or x - mu stands once where "
+     "x_hat belongs.", DVAR, lambda b: b.dx(var=b.s)),
+    ("two s missing in dvar", "The path through the variance is s^2 times too large: two divisions "
+     "by s are missing (-1 for -1/s^2, or the exponent -1/2 for -3/2), or x - mu stands twice "
+     "where x_hat belongs.", DVAR,
      lambda b: b.dx(var=b.s**2)),
-    ("one s too many in dvar", "The path through the variance is divided by s once too often.",
-     DVAR, lambda b: b.dx(var=1 / b.s)),
+    ("one s too many in dvar", "The path through the variance is divided by s once too often, or "
+     "x_hat stands where x - mu belongs.", DVAR, lambda b: b.dx(var=1 / b.s)),
+    ("x for x - mu in dvar", "x stands where x - mu belongs, in dvar.", DVAR,
+     lambda b: b.dx(var=0) - b.g / b.s**2 * b.x_hat * b.mean(b.dy * b.x)),
+    ("backward averages over everything", "The means of dx run over the whole array: axis is "
+     "missing.", COMPACT, lambda b: _dx_of_everything(b, b.dy, b.g, 1.0)),
+    ("backward averages over everything, before gamma", "The means of dx run over the whole array: "
+     "axis is missing.", COMPACT, lambda b: _dx_of_everything(b, b.dy * b.g, 1.0, 1.0)),
+    ("backward sums over everything", "The sums of dx run over the whole array: axis is missing.",
+     COMPACT, lambda b: _dx_of_everything(b, b.dy, b.g, b.x.size / b.m)),
     ("std where variance belongs in dvar", "dvar raises the standard deviation to -3/2, where "
      "var + eps belongs.", DVAR, lambda b: b.dx(var=b.s**1.5)),
     ("one s missing in dmu", "The path through the mean is s times too large: 1/s is missing.",
@@ -232,6 +277,31 @@ _seen("dx", [
      lambda b: b.dx(b.m / b.x.shape[0], b.m / b.x.shape[0])),
     ("backward sums over axis 0 alone", "The sums of dx run over axis 0 alone; per channel they "
      "run over (0, 2, 3).", COMPACT, lambda b: _dx_over(b, 0)),
+    ("dout reshaped without transposing", "dout is reshaped to rows of C numbers while C is still "
+     "axis 1, which mixes channels: move C to the end first.", DX,
+     lambda b: _rows_back(_dx_of_rows(b, _rows(b.dy)), b)),
+    ("dx reshaped without transposing", "dx is reshaped to (N, C, H, W) while C is still its last "
+     "axis, which mixes channels: reshape to (N, H, W, C), then transpose.", DX,
+     lambda b: np.reshape(_dx_of_rows(b, _rows_of(b.dy)), b.x.shape)),
+    ("dout and dx reshaped without transposing", "dout and dx are reshaped without moving C to the "
+     "end and back, which mixes channels.", DX,
+     lambda b: np.reshape(_dx_of_rows(b, _rows(b.dy)), b.x.shape)),
+    ("H and W exchanged in dx", "H and W are exchanged on the way back: the transpose of dx is not "
+     "the inverse of that of x.", DX, lambda b: np.swapaxes(b.dx(), 2, 3)),
+    ("H and W exchanged in the reshape of dx", "H and W are exchanged on the way back: dx is "
+     "reshaped to (N, W, H, C).", DX, _exchanged),
+], ndim=4)  # fmt: skip
+
+_seen("dgamma", [
+    ("dgamma: dout reshaped without transposing", "dout is reshaped to rows of C numbers while C "
+     "is still axis 1, which mixes channels: move C to the end first.", DGAMMA,
+     lambda b: np.sum(_rows(b.dy) * _rows_of(b.x_hat), axis=0)),
+], ndim=4)  # fmt: skip
+
+_seen("dbeta", [
+    ("dbeta: dout reshaped without transposing", "dout is reshaped to rows of C numbers while C is "
+     "still axis 1, which mixes channels: move C to the end first.", DBETA,
+     lambda b: np.sum(_rows(b.dy), axis=0)),
 ], ndim=4)  # fmt: skip
 
 _seen("dgamma", [

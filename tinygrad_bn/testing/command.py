@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from .. import files
 from . import INSTALL
 
 GRACE = 15.0  # seconds to start and to report, beyond the limit that the second process has
@@ -59,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="give the report as JSON")
     parser.add_argument(
+        "--html", metavar="OUT.html", help="write a page with your code and the values beside it"
+    )
+    parser.add_argument(
         "--seconds",
         type=_positive(float),
         default=60.0,
@@ -85,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps({"ok": False, "exit_code": 2, "error": str(reason)}, indent=2))
         print(f"tinygrad-bn check: {reason}", file=sys.stderr)
         return 2
+    if args.html:
+        _write(Path(args.html), answer)
     report = answer["report"]
     print(json.dumps(report, indent=2) if args.json else answer["text"])
     if report["exit_code"] == 2:
@@ -93,6 +99,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"tinygrad-bn check: {why}", file=sys.stderr)
     code: int = report["exit_code"]
     return code
+
+
+def _write(out: Path, answer: dict[str, Any]) -> None:
+    """Write the page, and the explorers that it links to beside it."""
+    for name, text in answer["graphs"].items():
+        files.write(out.with_name(name), text.encode())
+    files.write(out, answer["page"].encode())
 
 
 def _positive(kind: Any) -> Any:
@@ -111,10 +124,15 @@ def _answer(args: argparse.Namespace) -> dict[str, Any]:
         if not path.is_file():
             what = "is a directory, not a Python file" if path.is_dir() else "is not there"
             raise _CannotJudgeError(f"{path} {what}")
+    if args.html and Path(args.html).suffix != ".html":
+        raise _CannotJudgeError(f"the page needs a name that ends in .html, not {args.html}")
+    if args.html and not Path(args.html).parent.is_dir():
+        raise _CannotJudgeError(f"{args.html} cannot be written: its folder is not there")
     if find_spec("hypothesis") is None:
         raise _CannotJudgeError(f"this needs hypothesis: {INSTALL}")
     names = ("file", "name", "adapter", "examples", "seed", "seconds", "seconds_per_call")
     request = {name: getattr(args, name) for name in names}
+    request["graph_name"] = f"{Path(args.html).stem}-graph.html" if args.html else None
     with tempfile.TemporaryDirectory() as place:
         return _asked(request, Path(place), 2 * args.seconds + GRACE)
 

@@ -182,7 +182,7 @@ def _compare(home: str, name: str, seen: Seen, wanted: Array, bound: Array) -> F
         wrong = judged & ~(np.abs(got - wanted) <= bound)
     if not wrong.any():
         return None
-    text = f"{e} is wrong\n  expected {_shown(wanted)}\n  got      {_shown(got)}"
+    text = f"{e} is wrong\n  " + side_by_side(wanted, got).replace("\n", "\n  ")
     bound, off = bound[judged].max(), np.abs(np.where(judged, got - wanted, 0)).max()
     tolerance = max(float(bound), float(off) / 100 if np.isfinite(off) else 1e-6)
     room = min(tolerance, off - tolerance) / 2 if np.isfinite(off) else tolerance
@@ -199,8 +199,22 @@ def literal(array: Array, room: float = 0.0) -> str:
     return str(shortest.reshape(array.shape).tolist())
 
 
-def _shown(value: Any) -> str:
-    return np.array2string(value, precision=6, separator=", ", prefix=" " * 11, suppress_small=True)
+def side_by_side(expected: Any, got: Any) -> str:
+    """Write two arrays below each other, with enough digits to differ wherever the values do."""
+    for digits in (6, 9, 13, 17):
+        texts = [_shown(value, digits) for value in (expected, got)]
+        if texts[0] != texts[1]:
+            break
+    return f"expected {texts[0]}\ngot      {texts[1]}"
+
+
+def _shown(value: Any, digits: int) -> str:
+    """Write an array; small values next to large ones are 0 as long as few digits are shown."""
+    text = np.array2string(
+        np.asarray(value), precision=digits, separator=", ", prefix=" " * 9,
+        suppress_small=digits <= 6,
+    )  # fmt: skip
+    return "\n".join(line for line in text.splitlines() if line.strip())  # four axes: no gaps
 
 
 # --- choices that the sources leave open ----------------------------------------------------

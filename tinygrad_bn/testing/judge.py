@@ -7,6 +7,7 @@ transform of the sources. Hypothesis draws the cases and shrinks them.
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ from .expectation import (
     findings,
     notes_on,
 )  # fmt: skip
+from .lines import Lines
 from .observation import GRADIENTS, Reference, Seen, observe, running_of
 from .report import Line, Report, Verdict
 from .strategies import BatchNormCase, batch_norm_cases
@@ -51,6 +53,7 @@ from .strategies import BatchNormCase, batch_norm_cases
 EXAMPLES, SECONDS, SECONDS_PER_CALL = 200, 60.0, 5.0
 LARGER = {2: 3, 4: 1}  # for each number of axes: by how much a side may exceed its minimum
 SECONDS_TO_SHRINK = 3.0  # for each property that fails
+SECONDS_TO_SEARCH = 10.0  # for the line of each gradient that is wrong
 
 
 def check_batch_norm(
@@ -137,9 +140,25 @@ def check(
     seed: int,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Report:
-    """Check all subjects that were found; `progress` is told what is being done."""
-    verdicts = [judge(subject, call, examples, seed, progress) for subject in found.subjects]
+    """Check all subjects that were found; `progress` is told what is being done.
+
+    What is wrong in a forward is explained with the first of its backwards.
+    """
+    verdicts: list[Verdict] = []
+    wrong: dict[Any, set[str]] = {}  # of a forward: its properties that were found wrong
+    for subject in found.subjects:
+        forward = subject.names[0], subject.ndim
+        above = frozenset(wrong.get(forward, ()))
+        verdict = judge(subject, call, examples, seed, progress, above)
+        verdicts.append(verdict)
+        wrong.setdefault(forward, set()).update(_wrong_in_the_forward(verdict))
     return Report([*verdicts, *map(unclear, found.unclear)], tuple(found.others))
+
+
+def _wrong_in_the_forward(verdict: Verdict) -> set[str]:
+    """Return the properties that fail whatever the backward is."""
+    wrong = {line.property for line in verdict.lines if not line.passed}
+    return wrong & {"forward", "running statistics", "test mode"}
 
 
 def unclear(one: Unclear) -> Verdict:
@@ -153,8 +172,13 @@ def judge(
     examples: int,
     seed: int,
     progress: Callable[[str], None] = lambda text: None,
+    above: frozenset[str] = frozenset(),
 ) -> Verdict:
-    """Check one implementation and return the verdict. What is not written yet is not judged."""
+    """Check one implementation and return the verdict. What is not written yet is not judged.
+
+    The properties `above` are wrong in the same forward with another backward, and were reported
+    there; they are not explained again.
+    """
     name = ", ".join(subject.names)
     progress(name)
     try:
@@ -167,7 +191,7 @@ def judge(
             choices = choices_of(subject, call)
     except TimeLimitError as late:
         return Verdict(name, subject.convention, 0, [], [], str(late))
-    court = Court(subject, call, choices, notes=set(notes))
+    court = Court(subject, call, choices, notes=set(notes), above=above)
     judged = court.survey(examples, seed, lambda count: progress(f"{name}: {count} of {examples}"))
     progress(f"{name}: looking for the smallest failing case" if court.failed else name)
     lines = court.lines(seed)
@@ -177,8 +201,11 @@ def judge(
         court.notes.add(
             f"not a {subject.norm.name}: this is an affine layer, it does not normalize"
         )
-    verdict = Verdict(name, subject.convention, judged, lines, sorted(court.notes), court.stopped)
-    return replace(verdict, unjudged=dict(subject.unjudged), adapter=_adapter(subject))
+    return Verdict(
+        name, subject.convention, judged, lines, sorted(court.notes), court.stopped,
+        unjudged=dict(subject.unjudged), adapter=_adapter(subject),
+        above=sorted(above & set(court.failed)), search=court.where,
+    )  # fmt: skip
 
 
 def _adapter(subject: Subject) -> str:
@@ -246,9 +273,10 @@ def reseeded(case: BatchNormCase, rng: np.random.Generator) -> BatchNormCase:
 
 @dataclass(frozen=True)
 class Failure:
-    """A finding, with the code that shows it."""
+    """A finding, with the batch and the code that show it."""
 
     finding: Finding
+    batch: Batch
     code: str
 
 
@@ -261,11 +289,16 @@ class Court:
     choices: Choices
     notes: set[str] = field(default_factory=set)
     stopped: str | None = None
+    above: frozenset[str] = frozenset()  # properties that were reported with another backward
     seen: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)  # the first of each property
 
     def __post_init__(self) -> None:
         self.reference = Reference(self.subject, self.call)
+        self.where: Lines | None = None
+        if self.subject.norm is BATCH_NORM and self.subject.has_backward:
+            call = Caller(SECONDS_TO_SEARCH, math.inf)  # many calls of theirs, in one of ours
+            self.where = Lines(self.subject, call, eps_to_judge_by(self.choices))
 
     def batch(self, case: BatchNormCase) -> Batch:
         """Make a batch of a drawn case, with eps, running statistics and the open choices."""
@@ -288,7 +321,7 @@ class Court:
             self.seen |= set(seen)
             self.notes |= notes_on(batch, seen)
             found = findings(seen, expected_values(batch, seen, derivative))
-            return [Failure(f, script(self.subject, batch, seen[f.seen], f)) for f in found]
+            return [Failure(f, batch, script(self.subject, batch, seen[f.seen], f)) for f in found]
 
     def survey(
         self, examples: int, seed: int, told: Callable[[int], None] = lambda count: None
@@ -301,7 +334,9 @@ class Court:
         judged, rng = 0, np.random.default_rng(seed)
 
         def note_failures(drawn: BatchNormCase) -> bool:
-            for case in (drawn, *(reseeded(drawn, rng) for _ in range(3))):
+            # Random values come first: of four cases, the first may be the only one that is
+            # differentiated, and what hypothesis draws is often too simple to show a mistake.
+            for case in (*(reseeded(drawn, rng) for _ in range(3)), drawn):
                 note(case)
             return False
 
@@ -336,11 +371,29 @@ class Court:
             )
         if self.stopped and not self.failed:
             return []
-        return [
-            self._failed(name, seed) if name in self.failed else self._passed(name)
-            for name in PROPERTIES
-            if name in self.failed or self._was_judged(name)
-        ]
+        lines = []
+        for name in PROPERTIES:
+            if name in self.above and name in self.failed:
+                continue
+            if name in self.failed:
+                line = self._failed(name, seed)
+                if self._is_certain(line):
+                    lines.append(line)
+                else:
+                    self.notes.add(f"{name} does not fit this forward; put the forward right first")
+            elif self._was_judged(name):
+                lines.append(self._passed(name))
+        return lines
+
+    def _is_certain(self, line: Line) -> bool:
+        """Return whether a failure stands by itself, and is not a consequence of a wrong forward.
+
+        A right backward is not the derivative of a wrong forward, and its cache holds wrong values.
+        So next to a wrong forward, a gradient or a test mode is wrong only by a known mistake.
+        """
+        if "forward" not in self.failed or line.property not in (*GRADIENTS, "test mode"):
+            return True
+        return line.mistake is not None
 
     def _was_judged(self, name: str) -> bool:
         names = set(PROPERTIES[name])
@@ -377,11 +430,14 @@ class Court:
         finding, text = smallest.finding, smallest.finding.text
         follows = name in GRADIENTS and "forward" in self.failed
         if name in GRADIENTS and not finding.raised:
-            text += "\n  (expected: the derivative of your own forward"
-            text += "; put that right first)" if follows else ")"
-        search = not (follows or finding.raised) and self.subject.norm.over == "batch"
+            text += "\n  (expected: the derivative of your own forward)"
+        search = not finding.raised and self.subject.norm.over == "batch"
         mistake = self.diagnosis(finding.seen) if search else None
-        return Line(name, False, text.replace("\n", "\n    "), smallest.code, mistake, search)
+        where = None
+        if self.where and name in GRADIENTS and not follows:
+            where = self.where.of(name, smallest.batch)
+        text = text.replace("\n", "\n    ")
+        return Line(name, False, text, smallest.code, mistake, search, where)
 
     def diagnosis(self, name: str) -> Mistake | None:
         """Return the known mistake in `name` (as in the catalogue), if there is one."""

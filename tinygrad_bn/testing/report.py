@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .catalogue import Mistake
+from .lines import Lines, Where
 
 NO_MATCH = "no known mistake matches"
 
@@ -26,6 +27,7 @@ class Line:
     counterexample: str = ""
     mistake: Mistake | None = None
     searched: bool = False
+    where: Where | None = None  # the line of a backward pass at which it goes wrong
 
     def __str__(self) -> str:
         if self.passed:
@@ -37,6 +39,8 @@ class Line:
                 parts.append(f"    the formula: {self.mistake.term}")
         elif self.searched:
             parts.append(f"    the mistake: {NO_MATCH}")
+        if self.where:
+            parts.append(f"    the line: {self.where}".replace("\n", "\n      "))
         parts += ["    to see it:", textwrap.indent(self.counterexample, " " * 6)]
         return "\n".join(parts)
 
@@ -46,7 +50,9 @@ class Line:
             key: getattr(self.mistake, key) for key in ("name", "sentence", "term")
         }
         shown = {"property": self.property, "passed": self.passed, "text": self.text}
-        return {**shown, "counterexample": self.counterexample, "mistake": mistake}
+        where = self.where and self.where.as_dict()
+        more = {"counterexample": self.counterexample, "mistake": mistake, "line": where}
+        return {**shown, **more}
 
 
 @dataclass(frozen=True)
@@ -62,12 +68,15 @@ class Verdict:
     unwritten: bool = False  # there is nothing to judge yet
     unjudged: dict[str, str] = field(default_factory=dict)  # what cannot be judged, and why
     adapter: str = ""  # a file to complete, with which it can be judged
+    above: list[str] = field(default_factory=list)  # wrong, and reported with another backward
+    search: Lines | None = field(default=None, repr=False)  # for the page
 
     @property
     def ok(self) -> bool:
         """Return whether every property holds and the check was not stopped."""
         undecided = self.stopped is not None or self.unjudged
-        return not undecided and all(line.passed for line in self.lines)
+        wrong = self.above or not all(line.passed for line in self.lines)
+        return not undecided and not wrong
 
     def __str__(self) -> str:
         parts = [self.name, f"  taken as: {self.convention}"] if self.convention else [self.name]
@@ -86,11 +95,17 @@ class Verdict:
             parts.append(f"  to have it judged, save this as adapter.py, complete the lines marked "
                          f"TODO,\n  and give --adapter adapter.py:\n\n"
                          f"{textwrap.indent(self.adapter, '      ')}")  # fmt: skip
-        parts.append(f"  {self._conclusion()} ({self.examples} examples)")
+        parts.append(f"  {self.conclusion}")
         return "\n".join(parts)
 
+    @property
+    def conclusion(self) -> str:
+        """Return the verdict in one line."""
+        return f"{self._conclusion()} ({self.examples} examples)"
+
     def _conclusion(self) -> str:
-        wrong = [line.property for line in self.lines if not line.passed]
+        wrong = [f"{name} (as reported above)" for name in self.above]
+        wrong += [line.property for line in self.lines if not line.passed]
         if wrong:
             return f"wrong: {', '.join(wrong)}"
         if self.unwritten:
@@ -144,7 +159,7 @@ class Report:
         verdicts = []
         for verdict in self.verdicts:
             lines = [line.as_dict() for line in verdict.lines]
-            shallow = {k: v for k, v in vars(verdict).items() if k != "lines"}
+            shallow = {k: v for k, v in vars(verdict).items() if k not in ("lines", "search")}
             verdicts.append({**shallow, "ok": verdict.ok, "lines": lines})
         return {"ok": self.ok, "exit_code": self.exit_code, "verdicts": verdicts,
                 "others": list(self.others), "notes": list(self.notes)}  # fmt: skip

@@ -19,7 +19,9 @@ from typing import Any, NoReturn
 from .calls import Caller, CallError, TimeLimitError
 from .conventions import Found, NothingToJudgeError, find, subject_of
 from .judge import check
+from .lines.page import graph_page, page
 from .loading import Loaded, load, load_definitions
+from .report import Report
 
 
 def main(request: dict[str, Any], answers: str, doing: str) -> NoReturn:
@@ -39,8 +41,13 @@ def answer(
     seconds: float,
     seconds_per_call: float,
     doing: str,
+    graph_name: str | None = None,
 ) -> dict[str, Any]:
-    """Return the report as text and data, or an error message in one sentence."""
+    """Return the report as text and data, or an error message in one sentence.
+
+    With `graph_name`, also the page, and the explorers of the forwards: the first is linked to
+    from the page under that name, the others with a number in it.
+    """
     path = Path(file)
 
     latest = 0.0
@@ -63,7 +70,20 @@ def answer(
         return {"error": f"{path}: {reason}"}
     report = check(found, call, examples, seed, progress)
     report = replace(report, notes=tuple(loaded.notes))
-    return {"text": str(report), "report": report.as_dict()}
+    answered = {"text": str(report), "report": report.as_dict()}
+    return answered if graph_name is None else {**answered, **_pages(report, graph_name)}
+
+
+def _pages(report: Report, graph_name: str) -> dict[str, Any]:
+    graphs: dict[str, str] = {}
+    links: list[str | None] = []
+    for number, verdict in enumerate(report.verdicts, start=1):
+        name = graph_name if number == 1 else f"{number}-{graph_name}"
+        graph = graph_page(verdict)
+        links.append(name if graph else None)
+        if graph:
+            graphs[name] = graph
+    return {"page": page(report, links), "graphs": graphs}
 
 
 def _defined(
