@@ -140,20 +140,23 @@ def vjp(
 
             step = float(steps[i][place])
             known = _line(total, step, ratio, levels)
-            rounding = max(noise, _rounding_seen(known))
+            sure, possible = _rounding_seen(known, noise)
 
-            def moved(
-                t: float, known: Line = known, rounding: float = rounding
-            ) -> tuple[float, float]:
-                return known[t], rounding
-
+            moved = _with(known, sure)
             value[place], bound = slope(moved, step, ratio, levels)
+            if possible > sure:  # both slopes are possible, and what lies between
+                other, room = slope(_with(known, possible), step, ratio, levels)
+                bound = max(bound, abs(other - value[place]) + room)
             error[place] = MARGIN * bound
             scale[place] = np.sum(np.abs(terms(step / 8) - terms(-step / 8))) / (step / 4)
             if has_kink(moved, step, ratio, levels):
                 error[place], kinks[place] = np.inf, True
         estimates.append(Estimate(value, error, scale, kinks))
     return estimates
+
+
+def _with(known: Line, rounding: float) -> Callable[[float], tuple[float, float]]:
+    return lambda t: (known[t], rounding)
 
 
 def _line(f: Callable[[float], float], step: float, ratio: float, levels: int) -> Line:
@@ -167,25 +170,38 @@ def _line(f: Callable[[float], float], step: float, ratio: float, levels: int) -
     return values
 
 
-def _rounding_seen(values: Line) -> float:
-    """Return the rounding error of f as it shows along a line.
+def _rounding_seen(values: Line, noise: float) -> tuple[float, float]:
+    """Return the rounding error of f as it shows along a line: what is sure, and what is possible.
 
-    It is the plateau of the second differences. Rounding to a coarse grid may hide from these: to
-    each side f does not change at all over the shorter steps, and then it jumps. The smaller of
-    these two jumps counts. (A function that is constant to one side only, as a ReLU below 0, is not
-    rounded.)
+    It is the plateau of the second differences, or the `noise` if that is larger. Rounding to a
+    coarse grid may hide from these: to each side f does not change at all over the shorter steps,
+    and then it jumps. The smaller of these two jumps counts. (A function that is constant to one
+    side only, as a ReLU below 0, is not rounded.)
+
+    A plateau after a jump is only possible if f changed evenly over the shorter steps: it may be
+    the rounding of a part of f, or a kink nearby.
     """
     lengths = [t for t in values if t > 0]
     middle = values[0.0]
-    second = _Plateau()
+    plateau, before_a_jump = _Plateau(), None
+    first = second = 0.0
     for t in lengths:
-        second.add(abs((values[t] - middle) + (values[-t] - middle)))
+        even = first > 1000 * second
+        last, first, second = second, abs(values[t] - values[-t]), abs(
+            (values[t] - middle) + (values[-t] - middle)
+        )  # fmt: skip
+        if before_a_jump is None and even and second > 64 * max(last, noise):
+            before_a_jump = plateau.height
+        plateau.add(second)
     jumps = []
     for side in (1, -1):
         changes = [abs(values[side * t] - middle) for t in lengths]
-        first = next((k for k, change in enumerate(changes) if change > 0), 0)
-        jumps.append(changes[first] if first else 0.0)
-    return max(2 * second.height, min(jumps)) if np.isfinite(min(jumps)) else second.height
+        start = next((k for k, change in enumerate(changes) if change > 0), 0)
+        jumps.append(changes[start] if start and np.isfinite(changes[start]) else 0.0)
+    possible = max(noise, 2 * plateau.height, min(jumps))
+    if before_a_jump is None:
+        return possible, possible
+    return max(noise, 2 * before_a_jump, min(jumps)), possible
 
 
 class _Plateau:
@@ -193,9 +209,8 @@ class _Plateau:
 
     Over a step four times as long, a second difference grows 16-fold while f is smooth, and 4-fold
     at a kink; rounding does not grow. So the height is the largest that is followed by one of less
-    than three times its size. It jumps where the step reaches the rounding of a lower precision.
-    Where it grows twice in a row, but does not jump, f itself is seen, and what follows is no
-    rounding.
+    than three times its size. It jumps once where the step reaches the rounding of a lower
+    precision. Where it grows twice in a row, f itself is seen, and what follows is no rounding.
     """
 
     def __init__(self) -> None:
@@ -207,8 +222,7 @@ class _Plateau:
             return
         if self.height < self._last < np.inf and second < 3 * self._last:
             self.height = self._last
-        grows = 0 < 3 * self._last <= second <= 64 * self._last
-        self._grown = self._grown + 1 if grows else 0
+        self._grown = self._grown + 1 if second > 0 and second >= 3 * self._last else 0
         self._last = second
 
 
