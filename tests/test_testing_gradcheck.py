@@ -205,6 +205,22 @@ def test_a_right_backward_written_by_hand_is_right_also_far_from_zero(offset):
         assert gradcheck(ROWS["paper"].forward, x, gamma, gamma, vjp=vjp).verdict == "right"
 
 
+@pytest.mark.parametrize(
+    ("name", "inputs"),
+    [
+        ("by_feature", (176, 1e6, 0.1, True, np.float32)),
+        ("by_feature", (156, 1e6, 0.1, False, np.float64)),  # steps longer than the spread
+        ("by_feature", (551, 1e6, 0.1, True, np.float64)),
+        ("affine", (114, 1e6, 1e4, True, np.float32)),  # y on a grid that no nudge shows
+        ("batch_norm_leaky_relu", (147, 1e3, 1e-6, False, np.float32)),  # constant, near a kink
+    ],
+)
+def test_differences_are_honest_where_rounding_hides_the_function(name, inputs):
+    row, arrays = ROWS[name], drawn(*inputs)
+    hidden = on_arrays_alone(row.forward), on_arrays_alone(row.backward)
+    assert gradcheck(hidden[0], *arrays, vjp=hidden[1])
+
+
 # And always about what is wrong
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+
+Line: TypeAlias = dict[float, float]  # values of a function by the step
 
 MARGIN = 4  # for rounding errors, of which only a few samples are measured
 
@@ -118,7 +120,8 @@ def vjp(
     """Differentiate sum(w * f(*xs)) by every element of every x; `steps` are the first steps.
 
     The rounding error of f is measured, not assumed: by how much the sum moves when every input
-    moves by one rounding, here and a step away. So it includes what is lost inside of f.
+    moves by one rounding, here and a step away, and along the line over which the differences are
+    taken. So it includes what is lost inside of f.
     """
     noise = _noise(f, xs, w, steps)
     estimates = []
@@ -132,17 +135,95 @@ def vjp(
                 shifted[i][place] += t
                 return np.asarray(w * np.asarray(f(*shifted)), np.float64)
 
-            def moved(t: float, terms: Callable[[float], Array] = terms) -> tuple[float, float]:
-                return float(np.sum(terms(t))), noise
+            def total(t: float, terms: Callable[[float], Array] = terms) -> float:
+                return float(np.sum(terms(t)))
 
             step = float(steps[i][place])
+            known = _line(total, step, ratio, levels)
+            sure, possible = _rounding_seen(known, noise)
+
+            moved = _with(known, sure)
             value[place], bound = slope(moved, step, ratio, levels)
+            if possible > sure:  # both slopes are possible, and what lies between
+                other, room = slope(_with(known, possible), step, ratio, levels)
+                bound = max(bound, abs(other - value[place]) + room)
             error[place] = MARGIN * bound
             scale[place] = np.sum(np.abs(terms(step / 8) - terms(-step / 8))) / (step / 4)
             if has_kink(moved, step, ratio, levels):
                 error[place], kinks[place] = np.inf, True
         estimates.append(Estimate(value, error, scale, kinks))
     return estimates
+
+
+def _with(known: Line, rounding: float) -> Callable[[float], tuple[float, float]]:
+    return lambda t: (known[t], rounding)
+
+
+def _line(f: Callable[[float], float], step: float, ratio: float, levels: int) -> Line:
+    """Evaluate f at 0 and at both ends of every step, from the shortest to the longest."""
+    lengths = [step]
+    for _ in range(levels - 1):
+        lengths.append(lengths[-1] / ratio)
+    values = {0.0: f(0.0)}
+    for length in reversed(lengths):
+        values[length], values[-length] = f(length), f(-length)
+    return values
+
+
+def _rounding_seen(values: Line, noise: float) -> tuple[float, float]:
+    """Return the rounding error of f as it shows along a line: what is sure, and what is possible.
+
+    It is the plateau of the second differences, or the `noise` if that is larger. Rounding to a
+    coarse grid may hide from these: to each side f does not change at all over the shorter steps,
+    and then it jumps. The smaller of these two jumps counts. (A function that is constant to one
+    side only, as a ReLU below 0, is not rounded.)
+
+    A plateau after a jump is only possible if f changed evenly over the shorter steps: it may be
+    the rounding of a part of f, or a kink nearby.
+    """
+    lengths = [t for t in values if t > 0]
+    middle = values[0.0]
+    plateau, before_a_jump = _Plateau(), None
+    first = second = 0.0
+    for t in lengths:
+        even = first > 1000 * second
+        last, first, second = second, abs(values[t] - values[-t]), abs(
+            (values[t] - middle) + (values[-t] - middle)
+        )  # fmt: skip
+        if before_a_jump is None and even and second > 64 * max(last, noise):
+            before_a_jump = plateau.height
+        plateau.add(second)
+    jumps = []
+    for side in (1, -1):
+        changes = [abs(values[side * t] - middle) for t in lengths]
+        start = next((k for k, change in enumerate(changes) if change > 0), 0)
+        jumps.append(changes[start] if start and np.isfinite(changes[start]) else 0.0)
+    possible = max(noise, 2 * plateau.height, min(jumps))
+    if before_a_jump is None:
+        return possible, possible
+    return max(noise, 2 * before_a_jump, min(jumps)), possible
+
+
+class _Plateau:
+    """The height of the plateau in second differences over ever longer steps.
+
+    Over a step four times as long, a second difference grows 16-fold while f is smooth, and 4-fold
+    at a kink; rounding does not grow. So the height is the largest that is followed by one of less
+    than three times its size. It jumps once where the step reaches the rounding of a lower
+    precision. Where it grows twice in a row, f itself is seen, and what follows is no rounding.
+    """
+
+    def __init__(self) -> None:
+        self.height, self._last, self._grown = 0.0, np.inf, 0
+
+    def add(self, second: float) -> None:
+        """Add the second difference over the next longer step."""
+        if self._grown == 2:
+            return
+        if self.height < self._last < np.inf and second < 3 * self._last:
+            self.height = self._last
+        self._grown = self._grown + 1 if second > 0 and second >= 3 * self._last else 0
+        self._last = second
 
 
 def _noise(f: Callable[..., Array], xs: Sequence[Array], w: Array, steps: Sequence[Array]) -> float:
@@ -178,21 +259,17 @@ def coarseness(
 ) -> list[float]:
     """Measure the rounding error of each result of f, also if it computes in a lower precision.
 
-    The measure is a second difference, f(x + h) - 2 f(x) + f(x - h). Over an h four times as long
-    it grows 16-fold while f is smooth, and 4-fold at a kink; rounding does not grow. So the result
-    is the largest second difference that is followed by one of less than three times its size. The
-    h are from one rounding in float64 to a rounding in float32.
+    The measure is the plateau of the second differences f(x + h) - 2 f(x) + f(x - h). The h are
+    from one rounding in float64 to a rounding in float32.
     """
     signs = [rng.choice([-1.0, 1.0], x.shape) for x in xs]
     middle = f(*xs)
-    found, last = [0.0] * len(middle), [np.inf] * len(middle)
+    plateaus = [_Plateau() for _ in middle]
     for k in range(16):
         h = 4.0**k * float(np.finfo(np.float64).eps)
         ahead = f(*(x * (1 + h * s) for x, s in zip(xs, signs, strict=True)))
         behind = f(*(x * (1 - h * s) for x, s in zip(xs, signs, strict=True)))
-        for i, (a, m, b) in enumerate(zip(ahead, middle, behind, strict=True)):
-            second = float(np.max(np.abs(np.subtract(a, m) + np.subtract(b, m)), initial=0.0))
-            if found[i] < last[i] < np.inf and second < 3 * last[i]:
-                found[i] = last[i]
-            last[i] = second
-    return found
+        for plateau, a, m, b in zip(plateaus, ahead, middle, behind, strict=True):
+            second = np.abs(np.subtract(a, m) + np.subtract(b, m))
+            plateau.add(float(np.max(second, initial=0.0)))
+    return [plateau.height for plateau in plateaus]

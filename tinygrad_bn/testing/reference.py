@@ -51,9 +51,21 @@ def derivative(
         narrow = min((y.dtype for y in ys), key=lambda dtype: dtype.itemsize)
         return np.concatenate([np.ravel(y) for y in ys]).astype(narrow)
 
-    steps = [np.maximum(np.abs(x), 1.0) / 8 for x in wide]
     with np.errstate(all="ignore"):
+        steps = [_first_steps(x) for x in wide]
         return vjp(joined, wide, w, steps, ratio=4.0, levels=LEVELS), "central differences"
+
+
+def _first_steps(x: Array) -> Array:
+    """Choose the longest steps: of the size of each number, but not above the spread of x.
+
+    A function that centres its input varies over the spread. A step that is much longer does not
+    see this, and if rounding hides it from the shorter ones, the slope over the long one is all
+    that is found.
+    """
+    size = np.maximum(np.abs(x), 1.0)
+    spread = float(np.ptp(x)) if x.size else 0.0
+    return np.asarray(np.minimum(size, spread) if spread else size) / 8
 
 
 def _is_faithful(
