@@ -257,7 +257,7 @@ class Court:
 
     def __post_init__(self) -> None:
         self.reference = Reference(self.subject, self.call)
-        self.where = Lines(self.subject, self.call, eps_to_judge_by(self.choices))
+        self.where = Lines(self.subject, eps_to_judge_by(self.choices))
 
     def batch(self, case: BatchNormCase) -> Batch:
         """Make a batch of a drawn case, with eps, running statistics and the open choices."""
@@ -368,7 +368,6 @@ class Court:
         mistake = self.diagnosis(finding.seen) if search else None
         where = None
         if name in GRADIENTS and not follows:
-            self.call.allow(2 * SECONDS_TO_SHRINK)
             where = self.where.of(name, smallest.batch)
         text = text.replace("\n", "\n    ")
         return Line(name, False, text, smallest.code, mistake, search, where)
