@@ -98,14 +98,16 @@ class _Search:
     def _against_its_rivals(self, suspect: int) -> tuple[int, list[int]]:
         """Return the step to blame, and those that it may as well be.
 
-        An input that is only a part of what belongs there may be too small a part. The simplest
-        edit decides, if there is one.
+        Of two signs that do not fit together, either may be meant. An input that is only a part of
+        what belongs there may be too small a part; then the simplest edit decides, if there is one.
         """
         rivals = self._of_either_sign(suspect)
+        if rivals:
+            return suspect, rivals
         for i in self.steps[suspect].inputs:
             step = self.steps[i]
             part = step.match is not None and step.match.kind in ("term", "factor")
-            if part and not alike(step.match.of, step.place.text) and i not in rivals:  # type: ignore[union-attr]
+            if part and not alike(step.match.of, step.place.text):  # type: ignore[union-attr]
                 quantity = self._value_that_repairs(step, None)
                 if quantity is not None:
                     self.by_value[i] = quantity
