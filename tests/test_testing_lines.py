@@ -177,6 +177,12 @@ def test_a_value_of_the_cache_returned_in_the_place_of_dx_is_not_at_the_cache():
     assert where.line == 1 + source[: source.index("return z,")].count("\n")
 
 
+def test_a_size_returned_in_the_place_of_dx_is_at_the_return():
+    source, names = source_of(styles.STYLES["inverse"])
+    mutant = next(m for m in line_mutants("inverse", source, names) if m.change == "dx -> N")
+    assert accused(mutant.load()) == {mutant.line}
+
+
 def test_helpers_and_methods_are_followed_and_the_other_layout_is_known():
     def spatial_backward(dout, cache):
         n, c, h, w = dout.shape

@@ -343,9 +343,9 @@ def _steps(trials: Sequence[Trial], runs: list[list[tuple[int, int, Any]]]) -> l
             match = match or Quantity("other", place.text, None)
         results = trials[0].results or {}
         # What is as its name says, or is only taken from the cache, is returned by mistake.
-        known = match is not None and (
-            alike(match.of, place.text) or _is_taken(match, inputs, steps)
-        )
+        known = isinstance(values[0], int)
+        if match is not None:
+            known |= alike(match.of, place.text) or _is_taken(match, inputs, steps)
         wrong = any(
             objects[event] is results.get(name)
             and (place.kind == "result" or not known or alike(name, place.text))
