@@ -1,7 +1,8 @@
 """What MkDocs does beyond Markdown: mathematics as MathML, pages made from the code.
 
 MathML is written at build time, so that a reader's browser shows it without a download. The pages
-`contributing.md` and `changelog.md` are the files of the repository's root, under these names.
+`contributing.md` and `changelog.md` are the files of the repository's root, under these names. The
+picture of the explorer becomes the explorer itself, which computes in the reader's browser.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import tinygrad_bn as tg
-from tinygrad_bn import cli, functions, numpy_functions
+from tinygrad_bn import cli, functions, numpy_table
 from tinygrad_bn.bench import report
+from tinygrad_bn.graph import explorer
 from tinygrad_bn.operations import Operations
 from tinygrad_bn.primitives import TABLE
 from tinygrad_bn.testing import strategies
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = re.compile(r"^(>>> .*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+EXPLORER = re.compile(r'<img alt="([^"]*)" src="([^"]*)pictures/explorer_light\.png"[^>]*>')
 MATHEMATICS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -59,6 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     content += f"\n## The results\n\n![Ratios and times](results.svg)\n\n```text\n{table}```\n"
     files.append(File.generated(config, "speed.md", content=content))
     files.append(File.generated(config, "results.svg", abs_src_path=str(picture)))
+    files.append(File.generated(config, "explorer.html", content=explorer.page(six_numbers())))
     return files
 
 
@@ -68,8 +72,23 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html_text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Replace LaTeX by MathML."""
-    return MATHEMATICS.sub(_mathml, html_text)
+    """Replace LaTeX by MathML, and the picture of the explorer by the explorer."""
+    shown = (
+        r'<iframe class="explorer" src="\2explorer.html" title="\1" loading="lazy"></iframe>'
+        r'<a href="\2explorer.html">Open it in a page of its own</a>'
+    )
+    return EXPLORER.sub(shown, MATHEMATICS.sub(_mathml, html_text))
+
+
+def six_numbers() -> tg.Graph:
+    """Return the graph that the explorer of the documentation shows."""
+    x, gamma, beta = (
+        tg.Tensor(value, requires_grad=True, name=name)
+        for name, value in (("x", [[1.0], [4.0], [6.0], [8.0], [10.0], [9.0]]),
+                            ("gamma", [2.0]), ("beta", [10.0]))
+    )  # fmt: skip
+    dy = [[1.0], [-2.0], [0.5], [3.0], [-1.0], [0.0]]
+    return tg.graph(tg.batch_norm(x, gamma, beta), dy)
 
 
 def _mathml(found: re.Match[str]) -> str:
@@ -106,15 +125,17 @@ def primitives() -> str:
 
 
 def numpy_names() -> str:
-    """List NumPy's functions that a Tensor answers."""
-
-    def listed(functions: object) -> str:
-        return ", ".join(sorted(f"`np.{f.__name__}`" for f in functions))  # type: ignore
-
-    return (
-        f"Recorded: {listed(numpy_functions.FUNCTIONS)}.\n\n"
-        f"Answered with plain arrays, numbers or truth values: {listed(numpy_functions.PLAIN)}."
-    )
+    """List NumPy's functions by what comes of a call with a Tensor."""
+    lines = []
+    for group, parts in numpy_table.numpy_table().items():
+        count = sum(map(len, parts.values()))
+        head = "| Why | Functions |" if group == numpy_table.REFUSED else "| Family | Functions |"
+        lines += [f"## {group}\n", f"{count} functions.\n", head, "|---|---|"]
+        for part, names in parts.items():
+            listed = ", ".join(f"`{name}`" for name in names)
+            lines.append(f"| {part[0].upper()}{part[1:]} | {listed} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def command_line() -> str:

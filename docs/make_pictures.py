@@ -1,20 +1,22 @@
-"""Draw every picture of the documentation, by the library's own views.
+"""Draw every picture of the README and the documentation, by the library's own views.
 
     python docs/make_pictures.py
 
-writes docs/pictures/*.svg. It needs a Graphviz engine (the program dot, or the extra ``render``).
+writes docs/pictures/*.svg. It needs a Graphviz engine (the program dot, or the extra ``render``;
+another engine may set them a little differently). Most show the worked example of source 4, six
+numbers, so that every number can be followed by hand.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import graphviz
 import numpy as np
 
 import tinygrad_bn as tg
-from tinygrad_bn.graph import render
 
 PACKAGE = Path(tg.__file__).parent
 PICTURES = Path(__file__).parent / "pictures"
@@ -44,19 +46,27 @@ def nine_operations() -> tg.Graph:
     return tg.graph(tg.batch_norm(x, gamma, beta, eps=0.0), gradient=DY)
 
 
-def three_paths() -> tg.Graph:
-    """Draw batch norm without its parameters: what is left is the three paths (page 6)."""
-    return tg.graph(tg.batch_norm(leaf(SIX_NUMBERS, "x")), gradient=DY)
+def both_passes() -> graphviz.Digraph:
+    """Draw forward and backward in one picture, small enough for a slide (the guide)."""
+    return nine_operations().to_dot(direction="both", compact=True)
 
 
-def gradient_of_batch_norm() -> tg.Graph:
-    """Draw the gradient as a graph (page 10)."""
+def three_paths() -> graphviz.Digraph:
+    """Draw the routes of the gradient from y to x in three groups (page 6)."""
+    graph = tg.graph(tg.batch_norm(leaf(SIX_NUMBERS, "x"), [2.0]), gradient=DY)
+    groups = graph.paths("x").split("var", "mu")
+    return graph.to_dot(compact=True, paths=groups)
+
+
+def gradient_of_batch_norm() -> graphviz.Digraph:
+    """Draw the gradient as a graph (page 11)."""
     x = leaf(SIX_NUMBERS, "x")
     with tg.scope("forward"):
         y = tg.batch_norm(x)
     with tg.scope("backward"):
         (dx,) = tg.grad(y, x, tg.Tensor(DY, name="dy"), create_graph=True)
-    return tg.graph(dx, names={"dx": dx})
+    graph = tg.graph(dx, names={"dx": dx})
+    return graph.to_dot(compact=True, show=["shape", "value"])
 
 
 def layer() -> tg.Graph:
@@ -68,6 +78,21 @@ def layer() -> tg.Graph:
     return tg.graph(y, gradient=np.array([[1.0], [-0.5]]), names=locals())
 
 
+def network(layers: int = 4) -> graphviz.Digraph:
+    """Draw a small network, each layer in a scope, all folded but one (README and guide)."""
+    rng = np.random.default_rng(0)
+    h = tg.Tensor(rng.normal(size=(16, 4)), name="x")
+    for number in range(1, layers + 1):
+        with tg.scope(f"layer{number}"):
+            weight = leaf(rng.normal(size=(4, 4)), "weight")
+            gamma, beta = leaf(np.ones(4), "gamma"), leaf(np.zeros(4), "beta")
+            h = tg.relu(tg.batch_norm(h @ weight, gamma, beta))
+    loss = (h * h).mean()
+    loss.name = "loss"
+    folded = ["layer1", "layer2", "layer4", "layer3/batch_norm"]
+    return tg.graph(loss, gradient=True).to_dot(collapse=folded)
+
+
 def imports() -> graphviz.Digraph:
     """Draw which file imports which; what follows by way of others is left out."""
     rooms = {room_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
@@ -75,11 +100,12 @@ def imports() -> graphviz.Digraph:
     for path in sorted(PACKAGE.rglob("*.py")):
         if room_of(path) in known:
             known[room_of(path)] |= imported(path, rooms) - {room_of(path)}
-    picture = graphviz.Digraph("imports")
-    picture.attr("graph", rankdir="TB", ranksep="0.4", nodesep="0.25", fontname="Helvetica")
+    picture = graphviz.Digraph("Which file imports which", comment="Files and folders as boxes.")
+    picture.attr("graph", rankdir="TB", ranksep="0.4", nodesep="0.2", bgcolor="transparent")
     picture.attr(
-        "node", shape="box", style="rounded,filled", fillcolor="#d6e6f5", fontname="Helvetica"
-    )
+        "node", shape="box", style="rounded,filled", fillcolor="#d6e6f5", fontname="Helvetica",
+        margin="0.08,0.05",
+    )  # fmt: skip
     picture.attr("edge", color="#6b7885", arrowsize="0.6")
     for room in known:
         picture.node(room)
@@ -119,12 +145,20 @@ def reachable(start: str, known: dict[str, set[str]]) -> set[str]:
     return found
 
 
+DRAWN: list[Callable[[], tg.Graph | graphviz.Digraph]] = [
+    four_operations, nine_operations, both_passes, three_paths, gradient_of_batch_norm, layer,
+    network, imports,
+]  # fmt: skip
+
+
 def main() -> None:
     """Draw them all."""
-    PICTURES.mkdir(exist_ok=True)
-    for picture in (four_operations, nine_operations, three_paths, gradient_of_batch_norm, layer):
-        print(picture().save(PICTURES / f"{picture.__name__}.svg"))
-    print(render.save(imports().source, PICTURES / "imports.svg"))
+    for draw in DRAWN:
+        drawn = draw()
+        picture = drawn.to_dot() if isinstance(drawn, tg.Graph) else drawn
+        path = PICTURES / f"{draw.__name__}.svg"
+        path.write_bytes(tg.render(picture))
+        print(f"Wrote {path.name}")
 
 
 if __name__ == "__main__":

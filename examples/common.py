@@ -24,7 +24,8 @@ try:
     from tqdm import tqdm
 except ImportError as error:
     print(
-        f"the experiments need {error.name}: pip install 'tinygrad-bn[examples]'", file=sys.stderr
+        f"the experiments need {error.name}: pip install -e '.[examples]' in the clone",
+        file=sys.stderr,
     )
     raise SystemExit(2) from None
 matplotlib.use("Agg")

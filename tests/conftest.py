@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 
 import tinygrad_bn as tg
 
+collect_ignore = ["corpus"]  # files to be judged: importing them for doctests would run them
+
 slow_is_fine = [HealthCheck.too_slow]
 settings.register_profile(
     "ci",

@@ -362,4 +362,4 @@ def test_closed_form_imports_numpy_and_nothing_of_this_package():
     imports = {
         line.split()[1] for line in source.splitlines() if line.startswith(("import ", "from "))
     }
-    assert imports == {"__future__", "typing", "numpy", "numpy.typing"}
+    assert imports == {"__future__", "math", "typing", "numpy", "numpy.typing"}

@@ -167,7 +167,7 @@ def test_error_while_recording_or_in_the_pass_leaves_nothing_behind(x: tg.Tensor
     y = x * 2.0
     ref = weakref.ref(y)
     errors = []
-    for use in (lambda y: y + np.ones(4), lambda y: y.backward(), lambda y: np.cumsum(y)):
+    for use in (lambda y: y + np.ones(4), lambda y: y.backward(), lambda y: np.unique(y)):
         with suppress(TypeError, ValueError):  # pytest.raises would keep the traceback
             use(y)
             errors.append(f"no error from {use}")

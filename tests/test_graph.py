@@ -53,6 +53,8 @@ def test_nodes_are_found_by_name_by_path_and_by_id():
     assert graph["eps"].value == 0.5
     with pytest.raises(KeyError, match=r"no node is named 'z'; the names are .*'x_hat'"):
         graph["z"]
+    with pytest.raises(KeyError, match=r"no node has the id 99; the ids are 0 to 11"):
+        graph[99]
 
 
 def test_two_enterings_of_a_scope_are_told_apart():
@@ -117,7 +119,8 @@ def test_any_name_can_be_drawn(name):
 
 
 @pytest.mark.parametrize(
-    ("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"dig")]
+    ("ending", "start"),
+    [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("dot", b"// The")],
 )
 def test_a_graph_is_saved_in_the_format_of_the_ending(tmp_path, capfd, ending, start):
     path = batch_norm_graph().save(tmp_path / f"picture.{ending}")

@@ -21,6 +21,7 @@ from conftest import (
     leaves,
     rng_of,
 )
+from numpy_uses import USES
 
 import tinygrad_bn as tg
 from tinygrad_bn.numpy_functions import FUNCTIONS, PLAIN
@@ -126,16 +127,18 @@ def test_supported_function_gives_numpys_numbers_and_the_right_gradient(
 
 
 def test_no_supported_function_is_left_out() -> None:
-    elsewhere = {np.einsum, np.tile, np.repeat, np.average, np.outer}  # ..._composed.py
     without_gradient = {row.numpy[0] for row in TABLE.values() if row.predicate}
     without_gradient |= {np.zeros_like, np.ones_like, np.empty_like, np.shape, np.ndim, np.size}
     without_gradient |= {np.result_type, np.can_cast}
-    assert {row[0] for row in SUPPORTED} | elsewhere | without_gradient == set(FUNCTIONS)
+    in_families = {use.function for use in USES}
+    assert {row[0] for row in SUPPORTED} | in_families | without_gradient == set(FUNCTIONS)
 
 
 QUESTIONS = {row.numpy[0] for row in TABLE.values() if row.predicate}
 UFUNCS = [
-    f for f in FUNCTIONS if isinstance(f, np.ufunc) and f is not np.matmul and f not in QUESTIONS
+    f
+    for f in FUNCTIONS
+    if isinstance(f, np.ufunc) and f.signature is None and f.nout == 1 and f not in QUESTIONS
 ]
 
 
@@ -350,8 +353,8 @@ def test_unsupported_function_is_refused_by_name(name: str, function: Any) -> No
 
 def test_the_loop_over_numpys_functions_is_not_empty() -> None:
     names = {name for name, _ in UNSUPPORTED}
-    assert len(names) > 200
-    assert {"cumsum", "arctan", "norm", "fft", "sort", "hstack", "floor_divide"} <= names
+    assert len(names) > 120
+    assert {"fft", "eig", "unique", "bitwise_and", "convolve", "put", "svd"} <= names
 
 
 def assigned(array: np.ndarray, index: Any, value: Any) -> None:
@@ -384,7 +387,6 @@ WAYS_OUT: dict[str, Use] = {
     "putmask": lambda x: np.putmask(np.zeros(3), [True] * 3, x),
     "place": lambda x: np.place(np.zeros(3), [True] * 3, x),
     "insert": lambda x: np.insert(np.zeros(3), 0, x),
-    "linspace": lambda x: np.linspace(0.0, x),
     "arange": lambda x: np.arange(x.sum()),
     "vectorize": lambda x: np.vectorize(float)(x),
     "r_": lambda x: np.r_[x, x],
@@ -431,29 +433,25 @@ def test_constants_and_tensors_inside_no_grad_turn_into_arrays() -> None:
 TARGET = np.full((2, 2), 7.0)
 REFUSED: dict[str, Use] = {
     "np.sum with out=": lambda x: np.sum(x, axis=0, out=TARGET[0]),
-    "np.sum with dtype=": lambda x: np.sum(x, dtype=np.float32),
-    "np.sum called like this: where": lambda x: np.sum(x, where=x.data > 0),
-    "np.sum called like this: initial": lambda x: np.sum(x, initial=1.0),
     "np.mean with out=": lambda x: np.mean(x, axis=0, out=TARGET[0]),
-    "np.mean with dtype=": lambda x: np.mean(x, dtype=np.float32),
-    "np.mean called like this: where": lambda x: np.mean(x, where=x.data > 0),
     "np.var with out=": lambda x: np.var(x, axis=0, out=TARGET[0]),
-    "np.var called like this: mean": lambda x: np.var(x, mean=1.0),
-    "np.var called like this: correction": lambda x: np.var(x, correction=1),
-    "np.std with dtype=": lambda x: np.std(x, dtype=np.float32),
-    "np.std called like this: where": lambda x: np.std(x, where=x.data > 0),
     "np.max with out=": lambda x: np.max(x, axis=0, out=TARGET[0]),
-    "np.max called like this: initial": lambda x: np.max(x, initial=0.0),
-    "np.min called like this: where": lambda x: np.min(x, where=x.data > 0, initial=0.0),
     "np.clip with out=": lambda x: np.clip(x, 0.0, 1.0, out=TARGET),
     "np.clip called like this: casting": lambda x: np.clip(x, 0.0, 1.0, casting="safe"),
     "np.concatenate with out=": lambda x: np.concatenate([x[:1], x[:1]], out=TARGET),
-    "np.concatenate called like this: dtype": lambda x: np.concatenate([x, x], dtype=np.float32),
     "np.stack with out=": lambda x: np.stack([x[0], x[0]], out=TARGET),
     "np.dot with out=": lambda x: np.dot(x, x, out=TARGET),
     "np.full_like with a Tensor: dtype=": lambda x: np.full_like(x, x[0, 0], dtype=np.float32),
-    "np.reshape called like this: order": lambda x: np.reshape(x, 4, order="F"),
-    "np.ravel called like this: order": lambda x: np.ravel(x, order="F"),
+    "np.reshape with order='A'": lambda x: np.reshape(x, 4, order="A"),
+    "np.ravel with order='K'": lambda x: np.ravel(x, order="K"),
+    "np.prod with out=": lambda x: np.prod(x, axis=0, out=TARGET[0]),
+    "np.cumsum with out=": lambda x: np.cumsum(x, axis=0, out=TARGET),
+    "np.median with out=": lambda x: np.median(x, axis=0, out=TARGET[0]),
+    "np.pad with mode='mean'": lambda x: np.pad(x, 1, mode="mean"),
+    "np.linalg.norm of a matrix with ord=2": lambda x: np.linalg.norm(x, 2),
+    "np.take with mode='clip'": lambda x: np.take(x, 5, mode="clip"),
+    "np.quantile with method='lower'": lambda x: np.quantile(x, 0.5, method="lower"),
+    "np.gradient with uneven steps": lambda x: np.gradient(x, [0.0, 1.0], axis=0),
     "np.copy called like this: order": lambda x: np.copy(x, order="F"),
     "np.broadcast_to called like this: subok": lambda x: np.broadcast_to(x, (2, 2), subok=True),
     "np.exp into an array": lambda x: np.exp(x, out=TARGET),
@@ -463,12 +461,9 @@ REFUSED: dict[str, Use] = {
     "np.exp with dtype=": lambda x: np.exp(x, dtype=np.float32),
     "np.add with casting=": lambda x: np.add(x, x, casting="unsafe"),
     "np.matmul with axes=": lambda x: np.matmul(x, x, axes=[(0, 1)] * 3),
-    "np.add.reduce with initial=": lambda x: np.add.reduce(x, initial=1.0),
-    "np.add.reduce with dtype=": lambda x: np.add.reduce(x, dtype=np.float32),
     "np.add.reduce into an array": lambda x: np.add.reduce(x, out=TARGET[0]),
-    "np.multiply.reduce": lambda x: np.multiply.reduce(x),
-    "np.add.accumulate": lambda x: np.add.accumulate(x),
-    "np.add.outer": lambda x: np.add.outer(x, x),
+    "np.subtract.reduce": lambda x: np.subtract.reduce(x),
+    "np.multiply.reduce into an array": lambda x: np.multiply.reduce(x, out=TARGET[0]),
     "np.add.reduceat": lambda x: np.add.reduceat(x, [0, 1]),
     "np.add.at": lambda x: np.add.at(TARGET, 0, x),
     "np.logical_and.reduce": lambda x: np.logical_and.reduce(x),

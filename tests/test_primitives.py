@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
+from cases import FAMILIES, Case, Shape, rows
 from conftest import (
     EPS,
     FLOATS,
@@ -35,56 +35,6 @@ from tinygrad_bn.arrays import OPERAND
 from tinygrad_bn.autodiff import fit
 from tinygrad_bn.nn import windows
 
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A primitive at inputs of some shapes: a function to differentiate, and where."""
-
-    op: P.Primitive
-    shapes: Sequence[Shape]
-    params: dict[str, Any] = field(default_factory=dict)
-    domain: tuple[float, float] = (-2.0, 2.0)
-    analytic: bool = True  # whether the forward function takes complex numbers
-    first: tuple[Any, ...] = field(
-        default=(), repr=False
-    )  # operands without a gradient, before the inputs
-    last: tuple[Any, ...] = field(default=(), repr=False)  # and behind them
-
-    def __str__(self) -> str:
-        params = ",".join(f"{key}={value}" for key, value in self.params.items())
-        return f"{self.op}{list(self.shapes)}{params}".replace(" ", "").replace("\n", "")
-
-    def __call__(self, *xs: Any) -> Any:
-        return self.op(*self.first, *xs, *self.last, **self.params)
-
-    def inputs(self, rng: np.random.Generator) -> Sequence[np.ndarray]:
-        return apart(rng, self.shapes, *self.domain)
-
-    def part(self, i: int, w: Any, *xs: Any) -> Any:
-        """Apply the rule for input i."""
-        operands = (w, self(*xs), *self.first, *xs, *self.last)
-        if self.op.pullback is not None:
-            return self.op.pullback(*operands, **self.params)[i]
-        return self.op.vjps[len(self.first) + i](*operands, **self.params)
-
-    def rule(self, i: int, w: Any, *xs: Any) -> Any:
-        """Apply it, and undo broadcasting: what the reverse pass hands to input i."""
-        return fit(np.asarray(self.part(i, w, *xs)), xs[i])
-
-
-def rows(
-    ops: Sequence[P.Primitive],
-    shape_lists: Sequence[Sequence[Shape]],
-    params: Sequence[dict[str, Any]] = ({},),
-    **options: Any,
-) -> Iterator[Case]:
-    """Combine each primitive, each list of input shapes and each choice of parameters."""
-    for op, shape_list, choice in product(ops, shape_lists, params):
-        yield Case(op, shape_list, choice, **options)
-
-
 EACH = [[()], [(4,)], [(2, 3)]]
 POSITIVE = {"domain": (0.5, 2.0)}
 KINKED = {"analytic": False}
@@ -103,6 +53,7 @@ PLACES = [
 ]  # fmt: skip
 
 CASES = [
+    *FAMILIES,
     *(
         Case(op, pair, **options)
         for op, options in BINARY.items()

@@ -32,6 +32,7 @@ def test_without_a_file_it_follows_the_six_numbers_and_says_why_the_source_diffe
     assert "agrees with all three closed forms" in out
     assert err == ""
     written = [f"batch_norm_output/batch_norm.{ending}" for ending in ("dot", "html", "svg")]
+    written.append("batch_norm_output/derivation.html")
     assert files(tmp_path) == written
     assert all(name in out for name in written)
 

@@ -20,6 +20,8 @@ from .functions import (
     clip,
     concatenate,
     cos,
+    cumprod,
+    cumsum,
     div,
     exp,
     getitem,
@@ -34,6 +36,7 @@ from .functions import (
     mul,
     neg,
     pow,
+    prod,
     relu,
     reshape,
     scatter,
@@ -55,27 +58,35 @@ from .tensor import Tensor
 
 if TYPE_CHECKING:
     from . import nn, optim, testing
+    from .rewrite import derive
 if TYPE_CHECKING or find_spec(".graph", __name__):
     # At once, for the function has the name of its folder.
-    from .graph import Graph, graph  # type: ignore[no-redef]
+    from .graph import Graph, explore, graph  # type: ignore[no-redef]
+if TYPE_CHECKING:
+    from .graph.render import render
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Graph", "Program", "Tensor", "abs", "add", "astype", "batch_norm", "broadcast_to", "clip",
-    "closed_form", "concatenate", "cos", "detect_anomaly", "div", "exp", "getitem", "grad",
-    "graph", "layer_norm", "leaky_relu", "leave_allocator_alone", "log", "matmul", "max",
-    "maximum", "mean", "min", "minimum", "mul", "neg", "nn", "no_grad", "optim", "pow", "relu",
-    "reshape", "scatter", "scope", "sigmoid", "sign", "sin", "sqrt", "stack", "sub", "sum",
-    "tanh", "testing", "trace", "transpose", "var", "where",
+    "closed_form", "concatenate", "cos", "cumprod", "cumsum", "derive", "detect_anomaly", "div",
+    "exp", "explore", "getitem", "grad", "graph", "layer_norm", "leaky_relu",
+    "leave_allocator_alone", "log", "matmul", "max", "maximum", "mean", "min", "minimum", "mul",
+    "neg", "nn", "no_grad", "optim", "pow", "prod", "relu", "render", "reshape", "scatter",
+    "scope", "sigmoid", "sign", "sin", "sqrt", "stack", "sub", "sum", "tanh", "testing", "trace",
+    "transpose", "var", "where",
 ]  # fmt: skip
 
-ON_USE = ("nn", "optim", "testing")
+ON_USE = {  # a module, or what is in it
+    "nn": ".nn", "optim": ".optim", "testing": ".testing",
+    "derive": ".rewrite", "render": ".graph.render",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name in ON_USE:
-        return import_module(f".{name}", __name__)
+        module = import_module(ON_USE[name], __name__)
+        return module if ON_USE[name] == f".{name}" else getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

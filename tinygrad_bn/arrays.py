@@ -51,6 +51,11 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
     return checked
 
 
+def wide(x: Any) -> Any:
+    """Return float16 as float32, where squares and counts above 65,504 are finite."""
+    return x.astype(np.promote_types(x.dtype, np.float32))
+
+
 def lock(data: Any) -> npt.NDArray[Any]:
     """Make an array read-only, so that no value can change between forward and backward."""
     array: npt.NDArray[Any] = data if type(data) is np.ndarray else np.asarray(data)

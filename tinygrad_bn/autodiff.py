@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from operator import attrgetter
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -35,6 +36,7 @@ class Recorded(Protocol):
 
 
 T = TypeVar("T", bound=Recorded)
+ADDING = Lock()  # threads may share a leaf, and none of their gradients may be lost
 Parts = Sequence[Array | None]
 
 
@@ -127,8 +129,8 @@ def first_cotangent(output: Any, gradient: Any, argument: str) -> Any:
     shape = output.shape
     if not output.requires_grad:
         raise ValueError(
-            f"this tensor (shape {shape}) needs no gradient: make an input with "
-            "requires_grad=True, and compute the output outside of no_grad() and detach()"
+            f"this tensor (shape {shape}) needs no gradient: no input has requires_grad=True, "
+            "or no_grad(), detach() or an operation without a gradient, as sign, lies between"
         )
     if gradient is None:
         if output.size != 1:
@@ -157,8 +159,9 @@ def backward(output: Any, gradient: Any = None) -> None:
     cotangent = first_cotangent(output, gradient, "gradient").data
     walk = reverse_pass([(output, cotangent)])
     leaves = [(tensor, g) for tensor, g, _ in walk if tensor.op is None]
-    for leaf, g in leaves:  # only now: after an error above, no gradient is half added
-        leaf.grad = np.array(g) if leaf.grad is None else np.asarray(leaf.grad + g)
+    with ADDING:
+        for leaf, g in leaves:  # only now: after an error above, no gradient is half added
+            leaf.grad = np.array(g) if leaf.grad is None else np.asarray(leaf.grad + g)
 
 
 def grad(

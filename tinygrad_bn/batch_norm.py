@@ -73,8 +73,8 @@ def batch_norm(
     Raises
     ------
     ValueError
-        For an empty batch, a shape or an axis that does not fit, `eps` negative or not finite, a
-        negative `var`, and only one of `mean` and `var`.
+        For an empty batch unless `mean` is given, a shape or an axis that does not fit, `eps`
+        negative or not finite, a negative `var`, and only one of `mean` and `var`.
 
     Notes
     -----
@@ -161,7 +161,7 @@ def _normalize(
     beta: Tensor | None,
 ) -> Normalized:
     shape = x.shape
-    if 0 in [shape[i] for i in axes]:
+    if mu is None and 0 in [shape[i] for i in axes]:
         raise ValueError(f"normalizing needs at least one value; x of shape {shape} has none")
     if not 0 <= eps < math.inf:
         raise ValueError(f"eps must be finite and at least 0, not {eps}")

@@ -7,12 +7,11 @@ is described in one sentence on stderr.
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from .output import complain, guarded
 from .tables import InputError
 
 
@@ -38,6 +37,19 @@ COMMANDS = {
         "own forward pass, show the smallest case that fails, and name the mistake. The file is "
         "run as ordinary Python.",
     ),
+    "derive": Command(
+        ".rewrite.command",
+        "derive the closed form of the gradient, step by step",
+        "Find the closed form of batch norm's gradient from the recorded backward pass, and print "
+        "the steps from the rules to it, each with its law and checked on numbers.",
+    ),
+    "write": Command(
+        ".testing.write",
+        "write property tests for the layers and functions in a Python file of yours",
+        "Write a pytest file with property tests for the batch norm, or for the functions with a "
+        "backward, in a Python file: gradients, shapes, invariances, training and inference. It is "
+        "printed, or written to a new file. The file is run as ordinary Python.",
+    ),
     "bench": Command(
         ".bench.command",
         "time batch norm beside the peers that are installed",
@@ -48,9 +60,17 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """The standard library's parser; its own print_help ignores errors of writing."""
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help."""
+        print(self.format_help(), end="", file=file)
+
+
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="tinygrad-bn",
         description="Batch normalization from primitives: differentiate it, draw it, check it.",
         epilog="Exit status: 0 all well, 1 the check failed, 2 bad usage or bad input.",
@@ -66,14 +86,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    return guarded("tinygrad-bn", lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     args = parser().parse_args(arguments)
     try:
         status: int = args.run(args)
-        sys.stdout.flush()
     except InputError as error:
-        print(f"tinygrad-bn {args.command}: {error}", file=sys.stderr)
+        complain(f"tinygrad-bn {args.command}: {error}")
         return 2
-    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return status

@@ -1,4 +1,4 @@
-"""A Tensor as something else: an array, a number, a truth value, a text.
+"""A Tensor as something else: an array, a number, a truth value, a text, a copy of a leaf.
 
 In a trace all but printing raise TypeError: what a function does with the value of one example
 would not hold for other values.
@@ -81,3 +81,14 @@ class Conversions:
         elif self.requires_grad:
             facts.append("requires_grad=True")
         return f"Tensor({', '.join(facts)})"
+
+    def __reduce__(self) -> Any:
+        if self.op is not None:
+            raise TypeError(
+                f"the result of {self.op} cannot be copied or pickled: detach() it first"
+            )
+        return _rebuilt, (type(self), self.numpy(), self.requires_grad, self.name)
+
+
+def _rebuilt(kind: Any, data: Any, requires_grad: bool, name: str | None) -> Any:
+    return kind(data, requires_grad=requires_grad, name=name)

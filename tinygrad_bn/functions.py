@@ -51,13 +51,14 @@ sqrt, exp, log = map(_function, (Tensor.sqrt, Tensor.exp, Tensor.log))
 sin, cos, tanh = map(_function, (Tensor.sin, Tensor.cos, Tensor.tanh))
 sigmoid, relu, leaky_relu = map(_function, (Tensor.sigmoid, Tensor.relu, Tensor.leaky_relu))
 sum, mean, var = map(_function, (Tensor.sum, Tensor.mean, Tensor.var))
+prod, cumsum, cumprod = map(_function, (Tensor.prod, Tensor.cumsum, Tensor.cumprod))
 max, min, clip = map(_function, (Tensor.max, Tensor.min, Tensor.clip))
 reshape, transpose = map(_function, (Tensor.reshape, Tensor.transpose))
 broadcast_to, astype = map(_function, (Tensor.broadcast_to, Tensor.astype))
 concatenate, stack = map(_joining, (Tensor.concatenate, Tensor.stack))
 
 
-@wraps(Tensor.where)
+@documented(P.where, TWO, ("`condition`, truth values", "`x`", "`y`"))
 def where(condition: npt.ArrayLike, x: TensorLike, y: TensorLike) -> Tensor:
     return apply(P.where, (truth(condition), x if isinstance(y, Tensor) else as_tensor(x), y))
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from . import predicates, shapes
 from . import primitives as P
-from .arrays import float_dtype, frozen, lock, normalized_axes
-from .numpy_functions import plain
+from .arrays import float_dtype, frozen, lock, normalized_axes, wide
+from .families import cumulative, steps
+from .families.arguments import plain
 from .recording import MODE
 from .sizes import Size
 
@@ -24,20 +25,27 @@ Axis: TypeAlias = "int | tuple[int, ...] | None"
 Operation: TypeAlias = Callable[..., Any]
 
 
-def documented(primitive: P.Primitive, about: str) -> Callable[[Operation], Operation]:
-    """Name an operation after its row in the table, and write its docstring from it."""
+OPERANDS = ("the tensor", "the other operand")
+
+
+def documented(
+    primitive: P.Primitive, about: str, operands: Sequence[str] = OPERANDS
+) -> Callable[[Operation], Operation]:
+    """Name an operation after its row in the table, and write its docstring from it.
+
+    `operands` says what a, b and c are: as many of them count as the row has rules.
+    """
+    named = [*zip("abc", operands, primitive.rules, strict=False)]
+    meaning = " and ".join(f"{letter} is {what}" for letter, what, _ in named)
+    rules = ", that ".join(f"of {letter} is ``{text}``" for letter, _, (text, _) in named)
 
     def document(operation: Operation) -> Operation:
         call, shown = primitive.example
-        rules = ", ".join(
-            f"``{text}`` for {letter}"
-            for letter, (text, _) in zip("ab", primitive.rules, strict=False)
-        )
-        operation.__name__ = primitive.name
+        operation.__name__ = operation.__qualname__ = primitive.name
         operation.__doc__ = f"""Compute ``{primitive.math[0]}``. {about}
 
-        Here a is the tensor, b the other operand. With g the cotangent of the result, theirs
-        are {rules}.
+        Here {meaning}. With g the cotangent of the result,
+        the cotangent {rules}.
 
         >>> import numpy as np, tinygrad_bn as tg
         >>> {call}
@@ -48,6 +56,8 @@ def documented(primitive: P.Primitive, about: str) -> Callable[[Operation], Oper
     return document
 
 
+EACH = ("each of the tensors",)
+BOUNDED = ("the tensor", "`min`", "`max`")
 ONE = "Element by element: shape and dtype stay."
 TWO = (
     "Shapes broadcast and dtypes promote as in NumPy; shapes that do not broadcast are a "
@@ -58,6 +68,7 @@ REDUCED = (
     "axes, of length 1. An axis that is not there is a ValueError."
 )
 SUMMED = " Summed in float64; `dtype` is that of the result."
+RUNNING = "Along `axis`; with None, along all values in a row."
 SHAPED = "The numbers stay, their places change; a shape that does not fit is a ValueError."
 
 
@@ -70,7 +81,8 @@ def _binary(primitive: P.Primitive) -> Operation:
 
 
 def _reflected(primitive: P.Primitive) -> Operation:
-    return documented(primitive, TWO)(lambda self, other: self._apply(primitive, (other, self)))
+    exchanged = documented(primitive, TWO, OPERANDS[::-1])
+    return exchanged(lambda self, other: self._apply(primitive, (other, self)))
 
 
 def _reduction(primitive: P.Primitive) -> Operation:
@@ -144,6 +156,12 @@ class Operations:
     __radd__, __rsub__, __rmul__ = map(_reflected, (P.add, P.sub, P.mul))
     __rtruediv__, __rpow__, __rmatmul__ = map(_reflected, (P.div, P.pow, P.matmul))
 
+    def __pos__(self) -> Any:
+        return self
+
+    __mod__, __floordiv__ = map(_binary, (steps.remainder, steps.floor_divide))
+    __rmod__, __rfloordiv__ = map(_reflected, (steps.remainder, steps.floor_divide))
+
     __lt__ = _comparison(predicates.less, operator.lt)
     __le__ = _comparison(predicates.less_equal, operator.le)
     __gt__ = _comparison(predicates.greater, operator.gt)
@@ -153,7 +171,9 @@ class Operations:
     __and__, __rand__ = _logical(predicates.logical_and)
     __or__, __ror__ = _logical(predicates.logical_or)
     __xor__, __rxor__ = _logical(predicates.logical_xor)
-    __invert__ = _unary(predicates.logical_not)
+    __invert__ = documented(predicates.logical_not, "Element by element.")(
+        lambda self: self._apply(predicates.logical_not, (self,))
+    )
     __hash__ = object.__hash__
 
     @documented(P.mean, REDUCED + SUMMED)
@@ -172,19 +192,34 @@ class Operations:
         params = {"axis": axes, "ddof": ddof, "keepdims": bool(keepdims)}
         return self._apply(P.var, (self,), params)
 
-    @documented(P.leaky_relu, ONE + " Here a is `negative_slope`.")
+    @documented(
+        cumulative.prod, REDUCED + " No value is divided by: zeros have their right gradient."
+    )
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Any:
+        axes = normalized_axes(axis, self.ndim, "prod")
+        return self._apply(cumulative.prod, (self,), {"axis": axes, "keepdims": bool(keepdims)})
+
+    @documented(cumulative.cumsum, RUNNING + " Summed in float64.")
+    def cumsum(self, axis: int | None = None) -> Any:
+        return np.cumsum(self, axis)  # type: ignore[call-overload]
+
+    @documented(cumulative.cumprod, RUNNING)
+    def cumprod(self, axis: int | None = None) -> Any:
+        return np.cumprod(self, axis)  # type: ignore[call-overload]
+
+    @documented(P.leaky_relu, ONE + " s is `negative_slope`, a number.")
     def leaky_relu(self, negative_slope: float = 0.01) -> Any:
         if hasattr(negative_slope, "_apply"):
             raise TypeError("leaky_relu: a slope gets no gradient: it is a number, not a Tensor")
         return self._apply(P.leaky_relu, (self,), {"negative_slope": float(negative_slope)})
 
-    @documented(P.clip, ONE + " A bound, b or c, is a number, an array, a Tensor or None.")
+    @documented(P.clip, "A bound is a number, an array, a Tensor or None. " + TWO, BOUNDED)
     def clip(self, min: Any = None, max: Any = None) -> Any:
         low = -np.inf if min is None else min
         high = np.inf if max is None else max
         return self._apply(P.clip, (self, low, high))
 
-    @documented(P.where, "a is `condition`, truth values; b the tensor, c `other`. All broadcast.")
+    @documented(P.where, TWO, ("`condition`, truth values", "the tensor", "`other`"))
     def where(self, condition: Any, other: Any) -> Any:
         return self._apply(P.where, (truth(condition), self, other))
 
@@ -214,12 +249,12 @@ class Operations:
         return self._apply(shapes.astype, (self,), {"dtype": wanted})
 
     @staticmethod
-    @documented(shapes.concatenate, "Along an `axis` they have; the others must be equal.")
+    @documented(shapes.concatenate, "Along an `axis` they have; the others must be equal.", EACH)
     def concatenate(tensors: Sequence[Any], axis: int = 0) -> Any:
         return np.concatenate(tensors, axis)
 
     @staticmethod
-    @documented(shapes.stack, "Along a new `axis`; the shapes must be equal.")
+    @documented(shapes.stack, "Along a new `axis`; the shapes must be equal.", EACH)
     def stack(tensors: Sequence[Any], axis: int = 0) -> Any:
         return np.stack(tensors, axis)
 
@@ -261,8 +296,24 @@ class Operations:
         return np.argmin(self, axis=axis)  # type: ignore[call-overload]
 
     def std(self, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Any:
-        """Compute the standard deviation, the root of ``var``."""
-        return np.sqrt(self.var(axis, ddof, keepdims))
+        """Compute the standard deviation, the root of ``var``.
+
+        Where all values are equal, it is 0 and has no derivative. The gradient is taken to be 0
+        there, as that of ``abs`` at 0.
+
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([[3.0, 1.0], [3.0, 5.0]], requires_grad=True)
+        >>> x.std(axis=0).sum().backward()
+        >>> x.grad
+        array([[ 0. , -0.5],
+               [ 0. ,  0.5]])
+        """
+        var = wide(self).var(axis, ddof, keepdims)
+        constant = var == 0
+        if not MODE.get().everything and not constant.any():
+            return np.sqrt(var).astype(self.dtype)  # as it is drawn in most graphs
+        root = np.sqrt(np.where(constant, 1.0, var))
+        return np.where(constant, 0.0, root).astype(self.dtype)
 
     def dot(self, other: Any) -> Any:
         """Compute the matrix product as ``np.dot`` does, for up to two axes."""
@@ -273,6 +324,37 @@ class Operations:
         return self.reshape(-1)
 
     flatten = ravel
+
+    def round(self, decimals: int = 0) -> Any:
+        """Round to so many decimals, as ``np.round`` does; the derivative is 0."""
+        return np.round(self, decimals)  # type: ignore[call-overload]
+
+    def __divmod__(self, other: Any) -> Any:
+        """Return the quotient, rounded down, and the remainder."""
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def argsort(self, axis: int | None = -1) -> Any:
+        """Return the indices that would sort the values, as ``np.argsort`` does."""
+        return np.argsort(self, axis=axis)  # type: ignore[arg-type]
+
+    def take(self, indices: Any, axis: int | None = None) -> Any:
+        """Take values along an axis; with None, of all values in a row."""
+        return np.take(self, indices, axis)  # type: ignore[call-overload]
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Any:
+        """Repeat each value; with axis None, of all values in a row."""
+        return np.repeat(self, repeats, axis)  # type: ignore[call-overload]
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Return the diagonal of a matrix, as ``np.diagonal`` does."""
+        return np.diagonal(self, offset, axis1, axis2)  # type: ignore[call-overload]
+
+    def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+        """Sum the diagonal of a matrix."""
+        return np.trace(self, offset, axis1, axis2)  # type: ignore[call-overload]
 
     def squeeze(self, axis: Axis = None) -> Any:
         """Drop axes of length 1."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import wide
 from .table import BY_NUMPY, TABLE, Array, Primitive, primitive
 
 __all__ = ["BY_NUMPY", "TABLE", "Array", "Primitive", "primitive"]
@@ -65,16 +66,18 @@ neg = primitive(
 )
 
 
-def _power_less_one(x: Array, y: Array) -> Array:
-    """Return x^(y - 1), and 1 where y and x are 0, so that y x^(y - 1) is 0 there."""
+def _slope(x: Array, y: Array) -> Array:
+    """Return y x^(y - 1); for y = 0 that is y / x, or 0 where 1 / x is not finite."""
     if isinstance(y, int | float):
-        return x if y == 2 else x ** (y - 1 if y else 0)
-    return x ** np.where((x == 0) & (y == 0), 0.0, y - 1)
+        return y * (x if y == 2 else x ** (y - 1 if y else 0))
+    zero, tiny = y == 0, float(np.finfo(x.dtype).tiny)
+    at_zero = y / np.where(zero & ((x >= tiny) | (x <= -tiny)), x, 1.0)
+    return np.where(zero, at_zero, y * x ** (np.where(zero, 1.0, y) - 1))
 
 
 pow = primitive(
     "pow", lambda x, y: x**y, numpy=(np.power,), **SMOOTH, infix=6,
-    vjps=(lambda g, out, x, y: g * (y * _power_less_one(x, y)),
+    vjps=(lambda g, out, x, y: g * _slope(x, y),
           lambda g, out, x, y: g * out * np.log(np.where(x == 0, 1.0, x))),
     math=("a^b", "a^{b}"),
     rules=(("g b a^(b-1)", r"g\,b\,a^{b-1}"), ("g a^b log a", r"g\,a^{b}\log a")),
@@ -185,12 +188,14 @@ where = primitive(
 clip = primitive(
     "clip", np.clip, **KINKED,  # a between b and c, as minimum(maximum(a, b), c)
     vjps=(lambda g, out, x, low, high: np.where((x >= low) & (x <= high), g, 0.0),
-          lambda g, out, x, low, high: np.where((x < low) & (low < high), g, 0.0),
-          lambda g, out, x, low, high: np.where((x > high) | (low > high), g, 0.0)),
+          lambda g, out, x, low, high: np.where(x < low, _share(g, high, low), 0.0),
+          lambda g, out, x, low, high:
+          np.where(x > high, g, np.where(x < low, _share(g, low, high), 0.0))),
     math=("a kept within [b, c]", r"\min(\max(a, b), c)"),
     rules=(("g where b <= a <= c, else 0", r"g\,[b\le a\le c]"),
-           ("g where a < b < c, else 0", r"g\,[a<b<c]"),
-           ("g where a > c or b > c, else 0", r"g\,[a>c\lor b>c]")),
+           ("g where a < b < c, g/2 where a < b = c", r"g\,([a<b<c]+\tfrac12[a<b=c])"),
+           ("g where a > c or b > c, g/2 where a < b = c",
+            r"g\,([a>c\lor b>c]+\tfrac12[a<b=c])")),
     example=("tg.clip([-2.0, 0.5, 3.0], 0.0, 1.0)", "Tensor([0. , 0.5, 1. ])"),
 )
 
@@ -225,15 +230,18 @@ def _mean(x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) ->
 
 
 def _var(x: Array, axis: tuple[int, ...], ddof: int, keepdims: bool) -> Array:
+    x, dtype = wide(x), x.dtype
     centered = x - _mean(x, axis, True)
+    centered = centered - _mean(centered, axis, True)  # what rounding left of the mean
     count = _count(x, axis)
-    return _mean(centered * centered, axis, keepdims) * (count / (count - ddof))
+    var = _mean(centered * centered, axis, keepdims) * (count / (count - ddof))
+    return var.astype(np.float16) if dtype == np.float16 else var
 
 
 def _to_extreme(g: Array, out: Array, x: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     hit = x == _expand(out, x, axis, keepdims)
-    count = np.sum(hit, axis=axis, keepdims=True)
-    return _expand(g, x, axis, keepdims) * (hit.astype(x.dtype) / count.astype(x.dtype))
+    count = np.sum(hit, axis=axis, keepdims=keepdims)
+    return _expand(g / count, x, axis, keepdims) * hit
 
 
 sum = primitive(
@@ -245,14 +253,14 @@ sum = primitive(
 mean = primitive(
     "mean", _mean, numpy=(np.mean,), **SUMMING,
     vjps=(lambda g, out, x, axis, keepdims, dtype=None:
-          _expand(g / _count(x, axis), x, axis, keepdims),),
+          _expand(wide(g) / _count(x, axis), x, axis, keepdims),),
     math=("(1/m) Σ a", r"\frac{1}{m}\sum a"), rules=(("g / m", r"\frac{g}{m}"),),
     example=("tg.mean([[1.0, 2.0], [3.0, 4.0]], axis=0)", "Tensor([2., 3.])"),
 )
 var = primitive(
     "var", _var, numpy=(np.var,), **SUMMING,
     vjps=(lambda g, out, x, axis, ddof, keepdims:
-          _expand(g * (2 / (_count(x, axis) - ddof)), x, axis, keepdims)
+          _expand(wide(g) * (2 / (_count(x, axis) - ddof)), x, axis, keepdims)
           * (x - mean(x, axis=axis, keepdims=True)),),
     math=("(1/m) Σ (a - mean a)^2", r"\frac{1}{m}\sum (a-\bar a)^2"),
     rules=(("g 2 (a - mean a) / m", r"g\,\frac{2}{m}(a-\bar a)"),),

@@ -20,6 +20,8 @@ import numpy.typing as npt
 
 from . import closed_form, writing
 from .batch_norm import batch_norm
+from .output import printable
+from .rewrite import Derivation, derive
 from .tables import InputError, Table, choose_columns, read_table
 from .tensor import Tensor
 
@@ -42,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("file", nargs="?", type=Path, metavar="FILE",
         help="the mini-batch, rows are examples and columns features: CSV, with or without a "
         "header, or .npy; left out, the six numbers of a worked example")  # fmt: skip
+    add("--header", action="store_true",
+        help="the first line of the CSV file has the names, though they are numbers")  # fmt: skip
     add("--columns", type=_list, default=[], metavar="A,B,...",
         help="only these columns: names of the header, or numbers counted from 0")  # fmt: skip
     add("--eps", type=float, default=1e-5, help="added to the variance (default %(default)s)")
@@ -56,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="draw dy from a normal distribution with this seed (default 0)")  # fmt: skip
     add("--dtype", choices=("float16", "float32", "float64"), default="float64")
     add("--out", type=Path, default=Path("batch_norm_output"), metavar="DIR",
-        help="where the picture (batch_norm.svg, .dot) and the explorer (batch_norm.html) go "
-        "(default %(default)s)")  # fmt: skip
+        help="where the picture (batch_norm.svg, .dot), the explorer (batch_norm.html) and the "
+        "derivation (derivation.html) go (default %(default)s)")  # fmt: skip
     files = parser.add_mutually_exclusive_group()
     files.add_argument("--no-pictures", action="store_true", help="write no files")
     files.add_argument("--open", action="store_true", help="open the explorer in a browser")
@@ -103,11 +107,16 @@ def run(args: argparse.Namespace) -> int:
     print(_paragraph(f"Batch normalization of {size}, {x.dtype}", width))
     if args.file is None:
         print(_paragraph(_six_numbers(), width))
+    if table.note:
+        print(_paragraph(table.note, width))
     print(_account("Forward", ("result", "operation"), _forward(recorded), width))
     print(_account("Backward", ("gradient", "comes from"), _backward(recorded), width))
     agree = _verdict(recorded, dy, args.eps, table.columns, width)
+    found = derive(batch_norm, np.zeros((2, 3)), np.ones(3), np.zeros(3))
+    print(_paragraph("Derived from the graph (the steps: tinygrad-bn derive):", width))
+    print(_paragraph(f"{found.name} = {found.formula}", width))
     if not args.no_pictures:
-        _draw(recorded, args.out, args.open)
+        _draw(recorded, found, args.out, args.open)
     return 0 if agree else 1
 
 
@@ -118,7 +127,7 @@ def _mini_batch(args: argparse.Namespace) -> Table:
     if args.file is None:
         table = Table(("x",), np.array(SIX_NUMBERS, np.float64)[:, None])
     else:
-        table = read_table(args.file)
+        table = read_table(args.file, args.header)
     if args.columns:
         table = choose_columns(table, args.columns)
     rows, columns = table.values.shape
@@ -201,6 +210,7 @@ def _backward(recorded: Graph) -> list[Step]:
 def _account(title: str, head: tuple[str, str], steps: list[Step], width: int) -> str:
     """Write steps as a table, or as a list if the window is too narrow for a table."""
     rows = [[*head, "shape"]]
+    steps = [Step(printable(s.name), [*map(printable, s.terms)], s.value) for s in steps]
     for step in steps:
         first, *more = step.terms
         rows.append([step.name, first, writing.shape(step.value.shape)])
@@ -292,12 +302,14 @@ def _verdict(recorded: Graph, dy: Array, eps: float, columns: tuple[str, ...], w
 # --- the pictures ---------------------------------------------------------------------------
 
 
-def _draw(recorded: Graph, directory: Path, open_explorer: bool) -> None:
+def _draw(recorded: Graph, derivation: Derivation, directory: Path, open_explorer: bool) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for ending in ("dot", "svg", "html"):  # only the first needs no Graphviz engine
             path = recorded.save(directory / f"batch_norm.{ending}")
             print(f"Wrote {path}")
+        derivation.save(directory / "derivation.html")
+        print(f"Wrote {directory / 'derivation.html'}")
         if open_explorer and not webbrowser.open(path.resolve().as_uri()):
             print(f"--open: no browser was found; open {path} yourself", file=sys.stderr)
     except OSError as error:

@@ -7,6 +7,8 @@ of the error in the file.
 from __future__ import annotations
 
 import csv
+import io
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,12 +27,16 @@ class Table(NamedTuple):
 
     columns: tuple[str, ...]
     values: Array
+    note: str = ""  # what was assumed in reading it
 
 
-def read_table(path: Path) -> Table:
-    """Read a .npy file, or any other file as CSV; raise InputError unless all values are finite."""
+def read_table(path: Path, header: bool = False) -> Table:
+    """Read a .npy file, or any other file as CSV; raise InputError unless all values are finite.
+
+    The first row of a CSV file is a header if none of its cells is a number, or by `header`.
+    """
     try:
-        table = _read_npy(path) if path.suffix.lower() == ".npy" else _read_csv(path)
+        table = _read_npy(path) if path.suffix.lower() == ".npy" else _read_csv(path, header)
     except OSError as error:
         raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from None
     bad = np.argwhere(~np.isfinite(table.values))
@@ -44,29 +50,35 @@ def read_table(path: Path) -> Table:
 
 
 def _read_npy(path: Path) -> Table:
+    content = io.BytesIO(path.read_bytes())
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not an NPY file of numbers: {error}") from None
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
-        came = getattr(values, "dtype", type(values).__name__)
-        raise InputError(f"{path}: an array of real numbers is expected, not {came}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # from parsing what is no header
+            values = np.lib.format.read_array(content, allow_pickle=False)
+    except Exception as error:  # of a damaged file, whatever its parsers raise
+        sentence = isinstance(error, ValueError | EOFError | MemoryError)
+        why = " ".join(str(error).split())[:200] if sentence else "its header is damaged"
+        raise InputError(f"{path}: not an NPY file of numbers: {why}") from None
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"{path}: an array of real numbers is expected, not {values.dtype}")
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim != 2:
         raise InputError(f"{path}: the array has shape {values.shape}; expected (rows, columns)")
-    return Table(_numbered(values.shape[1]), values.astype(np.float64))
+    with np.errstate(over="ignore"):
+        return Table(_numbered(values.shape[1]), values.astype(np.float64))
 
 
-def _read_csv(path: Path) -> Table:
+def _read_csv(path: Path, header: bool) -> Table:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-        separator = max(",;\t", key=next(filter(str.strip, lines), "").count)
-        rows = [
-            (number, [cell.strip() for cell in row])
-            for number, row in enumerate(csv.reader(lines, delimiter=separator, strict=True), 1)
-            if any(cell.strip() for cell in row)
-        ]
+        text = path.read_text(encoding="utf-8-sig")
+        separator = max(",;\t", key=next(filter(str.strip, text.split("\n")), "").count)
+        reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+        rows, line = [], 1
+        for row in reader:  # a quoted cell may go over several lines
+            if any(cell.strip() for cell in row):
+                rows.append((line, [cell.strip() for cell in row]))
+            line = reader.line_num + 1
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8; expected CSV or a .npy file") from None
     except csv.Error as error:
@@ -74,7 +86,7 @@ def _read_csv(path: Path) -> Table:
     if not rows:
         raise InputError(f"{path}: the file is empty; expected rows of numbers")
     first_line, first = rows[0]
-    has_header = not any(_is_number(cell) for cell in first)
+    has_header = header or not any(_is_number(cell) for cell in first)
     columns = tuple(first) if has_header else _numbered(len(first))
     values = []
     for line, cells in rows[has_header:]:
@@ -90,7 +102,10 @@ def _read_csv(path: Path) -> Table:
         values.append([float(cell) for cell in cells])
     if not values:
         raise InputError(f"{path}: there is a header but no row of numbers")
-    return Table(columns, np.array(values, np.float64))
+    note = ""
+    if not has_header and len(values) > 1 and all(cell.isdecimal() for cell in first):
+        note = f"The first line ({separator.join(first)}) is read as data; --header makes it names."
+    return Table(columns, np.array(values, np.float64), note)
 
 
 def _is_number(cell: str) -> bool:
@@ -118,4 +133,4 @@ def choose_columns(table: Table, wanted: list[str]) -> Table:
             raise InputError(
                 f"no column {name!r}: the columns are {there} (or 0 to {len(table.columns) - 1})"
             )
-    return Table(tuple(table.columns[i] for i in chosen), table.values[:, chosen])
+    return Table(tuple(table.columns[i] for i in chosen), table.values[:, chosen], table.note)

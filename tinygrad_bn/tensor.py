@@ -283,14 +283,3 @@ class Tensor(Operations, Conversions):
         return on_array_function(func, args, kwargs)
 
     _apply = __apply_primitive__ = staticmethod(apply)
-
-    def __reduce__(self) -> Any:
-        if self.op is not None:
-            raise TypeError(
-                f"the result of {self.op} cannot be copied or pickled: detach() it first"
-            )
-        return _rebuilt, (type(self), self.numpy(), self.requires_grad, self.name)
-
-
-def _rebuilt(kind: type[Tensor], data: Any, requires_grad: bool, name: str | None) -> Tensor:
-    return kind(data, requires_grad=requires_grad, name=name)

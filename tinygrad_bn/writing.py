@@ -10,8 +10,12 @@ import numpy.typing as npt
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Write a number with at most `digits` significant digits, without trailing zeros."""
-    return f"{value:.{digits}g}"
+    """Write a number with at most `digits` significant digits, without trailing zeros.
+
+    >>> number(-2.50001), number(-0.0)
+    ('-2.5', '0')
+    """
+    return f"{value + 0.0:.{digits}g}"  # -0.0 + 0.0 is 0.0
 
 
 def numbers(array: npt.NDArray[Any], width: int = 40, digits: int = 4) -> str:

@@ -10,10 +10,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from draw import HERE, six_numbers
+import numpy as np
 from playwright.sync_api import sync_playwright
 
+import tinygrad_bn as tg
+
+HERE = Path(__file__).parent
 STEP = 13  # backward through the division: two parts, one of them the first of a sum
+
+
+def six_numbers() -> tg.Graph:
+    """Return the graph of the batch norm of 1, 4, 6, 8, 10, 9, with an upstream gradient."""
+    x = tg.Tensor([[1.0], [4.0], [6.0], [8.0], [10.0], [9.0]], requires_grad=True, name="x")
+    gamma = tg.Tensor([2.0], requires_grad=True, name="gamma")
+    beta = tg.Tensor([10.0], requires_grad=True, name="beta")
+    y = tg.batch_norm(x, gamma, beta)
+    return tg.graph(y, gradient=np.array([[1.0], [0.5], [-1.0], [2.0], [0.0], [-0.5]]))
 
 
 def main() -> None:

@@ -75,7 +75,8 @@ def mean_x(
     g: Array, out: Array, x: Array, axis: tuple[int, ...], keepdims: bool, dtype: Any = None
 ) -> Array:
     """Spread g / m."""
-    return expanded(g / (x.size // g.size) if g.size else g, x, axis, keepdims)
+    wide = g.astype(np.float32) if g.dtype == np.float16 else g
+    return expanded(wide / (x.size // g.size) if g.size else g, x, axis, keepdims)
 
 
 RULES = {

@@ -2,6 +2,7 @@
 
 from .data import Node
 from .graph import Graph
+from .notebook import explore
 from .recorded import graph
 
-__all__ = ["Graph", "Node", "graph"]
+__all__ = ["Graph", "Node", "explore", "graph"]

@@ -25,13 +25,51 @@ FORMS = {
 
 
 @dataclass(frozen=True, eq=False)
+class BatchNorm:
+    """A batch norm over a mini-batch in a graph: its arguments, its result, the axes averaged over.
+
+    ``gamma`` and ``beta`` are None where it has none. Every other node here has a gradient.
+    """
+
+    scope: str
+    x: Node
+    gamma: Node | None
+    beta: Node | None
+    eps: Node
+    y: Node
+    axis: tuple[int, ...]
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Return the shape of gamma and beta."""
+        return tuple(n for i, n in enumerate(self.x.shape) if i not in self.axis)
+
+    @property
+    def arguments(self) -> tuple[Array, Array, Array]:
+        """Return x, gamma and beta as arrays; those that are left out are ones and zeros."""
+        gamma = np.ones(self.features, self.x.dtype) if self.gamma is None else self.gamma.value
+        beta = np.zeros(self.features, self.x.dtype) if self.beta is None else self.beta.value
+        return self.x.value, gamma, beta
+
+    @property
+    def dy(self) -> Array:
+        """Return the upstream gradient."""
+        assert self.y.grad is not None
+        return self.y.grad
+
+    def terms(self, graph: GraphData, node: Node) -> list[tuple[Node, int]]:
+        """List the parts of the gradient of `node` that come from this batch norm."""
+        return [(user, k) for user, k in graph.terms(node) if user.scope == self.scope]
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """The part of one tensor's gradient from a batch norm, by the graph and in closed form.
 
     ``tolerance`` is twice the bound on the rounding error of each.
     """
 
-    scope: str
+    norm: BatchNorm
     node: Node
     from_graph: Array
     in_closed_form: dict[str, Array]
@@ -46,6 +84,17 @@ class Comparison:
         }
 
     @property
+    def closest_tolerance(self) -> float:
+        """Return the tolerance where a difference comes closest to it."""
+        if not self.tolerance.size:
+            return 0.0
+        ratios = [
+            np.abs(self.from_graph - gradient) / self.tolerance
+            for gradient in self.in_closed_form.values()
+        ]
+        return float(self.tolerance.flat[np.argmax(np.max(ratios, axis=0))])
+
+    @property
     def agrees(self) -> bool:
         """Return whether every difference is within the tolerance."""
         return all(
@@ -53,47 +102,47 @@ class Comparison:
             for gradient in self.in_closed_form.values()
         )
 
+    @property
+    def is_finite(self) -> bool:
+        """Return whether there is something to compare: NaN and infinities have no distance."""
+        return bool(np.isfinite([self.from_graph, *self.in_closed_form.values()]).all())
+
 
 def comparisons(graph: GraphData) -> list[Comparison]:
     """Compare every batch norm over a mini-batch in the graph for which there is a gradient."""
     scopes = dict.fromkeys(node.scope for node in graph.nodes if node.name == "x_hat")
-    return [comparison for scope in scopes for comparison in _of_scope(graph, scope)]
+    norms = [_batch_norm(graph, scope) for scope in scopes]
+    return [comparison for norm in norms if norm is not None for comparison in _of(graph, norm)]
 
 
-def _of_scope(graph: GraphData, scope: str) -> list[Comparison]:
+def _batch_norm(graph: GraphData, scope: str) -> BatchNorm | None:
+    """Find the batch norm of a scope; None if it is another normalization, or has no gradient."""
     named = {node.name: node for node in graph.nodes if node.scope == scope and node.name}
     if not {"mu", "x_centered", "std", "x_hat"} <= set(named) or named["mu"].op != "mean":
-        return []
+        return None
     x = graph.nodes[named["x_centered"].inputs[0]]
-    axis = named["mu"].params["axis"]
-    features = tuple(n for i, n in enumerate(x.shape) if i not in axis)
     eps = graph.nodes[graph.nodes[named["std"].inputs[0]].inputs[1]]
     gamma, y = _operand(graph, "mul", named["x_hat"], scope)
     beta, y = _operand(graph, "add", y, scope)
+    found = BatchNorm(scope, x, gamma, beta, eps, y, named["mu"].params["axis"])
     learned = [node for node in (gamma, beta) if node is not None]
-    if y.grad is None or x.grad is None or any(node.shape != features for node in learned):
-        return []
-    dtype = x.dtype
-    _, cache = closed_form.forward(
-        x.value,
-        np.ones(features, dtype) if gamma is None else gamma.value,
-        np.zeros(features, dtype) if beta is None else beta.value,
-        axis=axis,
-        eps=float(eps.value.reshape(())),
-    )
-    closed = {form: backward(y.grad, cache) for form, backward in FORMS.items()}
-    bound = closed_form.error_bound(y.grad, cache)
-    return [
-        Comparison(
-            scope,
-            node,
-            through,
-            {form: gradients[i] for form, gradients in closed.items()},
-            2 * bound[i],
-        )
-        for i, node in enumerate((x, gamma, beta))
-        if node is not None and (through := _through(graph, node, scope)) is not None
-    ]
+    if y.grad is None or x.grad is None or any(n.shape != found.features for n in learned):
+        return None
+    return found
+
+
+def _of(graph: GraphData, norm: BatchNorm) -> list[Comparison]:
+    eps = float(norm.eps.value.reshape(()))
+    _, cache = closed_form.forward(*norm.arguments, axis=norm.axis, eps=eps)
+    closed = {form: backward(norm.dy, cache) for form, backward in FORMS.items()}
+    bound = closed_form.error_bound(norm.dy, cache)
+    found = []
+    for i, node in enumerate((norm.x, norm.gamma, norm.beta)):
+        parts = [] if node is None else [user.parts[k] for user, k in norm.terms(graph, node)]
+        if node is not None and parts:
+            in_closed_form = {form: gradients[i] for form, gradients in closed.items()}
+            found.append(Comparison(norm, node, _sum(parts), in_closed_form, 2 * bound[i]))
+    return found
 
 
 def _operand(graph: GraphData, op: str, of: Node, scope: str) -> tuple[Node | None, Node]:
@@ -110,11 +159,9 @@ def _operand(graph: GraphData, op: str, of: Node, scope: str) -> tuple[Node | No
     return None, of
 
 
-def _through(graph: GraphData, node: Node, scope: str) -> Array | None:
-    """Add up the parts of a gradient that come from one scope; None if there are none."""
-    total: Array | None = None
-    for user, position in graph.terms(node):
-        part = user.parts[position]
-        if user.scope == scope and part is not None:
-            total = part if total is None else total + part
+def _sum(parts: list[Array | None]) -> Array:
+    """Add up in the order of the reverse pass."""
+    total, *rest = [part for part in parts if part is not None]
+    for part in rest:
+        total = total + part
     return total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,12 @@ class Node:
     ``kind`` is "input", "parameter" (an input that is learned), "constant" (without a gradient),
     "result" or "output". ``inputs`` are the ids of the nodes that `op` took, in order; ``parts``
     is what the backward rule gave for each of them: a node's gradient is the sum of the parts that
-    reach it. ``grad`` and a part are None where no gradient was asked for, or none flows.
+    reach it, and of ``seed``, the upstream gradient of an output. These are None where no gradient
+    was asked for, or none flows.
 
     In the graph of the backward pass, ``backward`` marks what a rule computed, and
-    ``cotangent_of`` is the id of the node whose complete gradient it is.
+    ``cotangent_of`` is the id of the node whose complete gradient it is. A ``weak`` node is a plain
+    Python number, which takes the dtype of what it meets.
     """
 
     id: int
@@ -37,8 +39,10 @@ class Node:
     inputs: tuple[int, ...] = ()
     grad: Array | None = field(default=None, repr=False)
     parts: tuple[Array | None, ...] = field(default=(), repr=False)
+    seed: Array | None = field(default=None, repr=False)
     backward: bool = False
     cotangent_of: int | None = None
+    weak: bool = False
 
     @property
     def primitive(self) -> Primitive | None:
@@ -107,16 +111,31 @@ class Node:
         return f"{self.scope}/{name}" if self.scope else name
 
 
+class Passes(NamedTuple):
+    """Both passes as one list of nodes, the forward nodes first and with the same ids.
+
+    ``grads`` has the id of the node that is the gradient of a forward node, ``parts`` of the node
+    that an operation gives to its input at a position.
+    """
+
+    nodes: tuple[Node, ...]
+    grads: dict[int, int]
+    parts: dict[tuple[int, int], int]
+
+
 @dataclass(frozen=True, eq=False)
 class GraphData:
     """Nodes in topological order, found by name, and what adds up to the gradient of each."""
 
     nodes: tuple[Node, ...]
     has_gradients: bool = False
+    passes: Passes | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str | int) -> Node:
         """Find a node by its name, by ``"scope/name"`` where several have the name, or by id."""
         if isinstance(name, int):
+            if not -len(self.nodes) <= name < len(self.nodes):
+                raise KeyError(f"no node has the id {name}; the ids are 0 to {len(self.nodes) - 1}")
             return self.nodes[name]
         found = [node for node in self.nodes if name in (node.name, node.path)]
         if len(found) == 1:

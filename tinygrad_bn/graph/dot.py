@@ -1,76 +1,36 @@
 """The graph for Graphviz: boxes for values, circles for operations, a frame around each scope.
 
-The kinds of values differ in outline and shade, so that they can be distinguished without colour.
-The backward pass runs upwards beside the forward pass, with dashed arrows.
+The backward pass runs upwards beside the forward pass, with dashed arrows. A compact picture has no
+circles: compact.py. Routes of the gradient are drawn over either: traced.py.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import pairwise
+from textwrap import wrap
+from typing import Any
 
 import graphviz
+import numpy.typing as npt
 
 from .. import writing
-from . import scopes
+from . import scopes, traced
 from .data import GraphData, Node
+from .look import FONT, SIZE, Look, html
+from .names import SYMBOLS as SYMBOLS
+from .names import Names
+from .names import clean as clean
+from .names import symbol as symbol
+from .paths import Route
 
-GREEK = {
-    "mu": "μ", "var": "σ²", "std": "σ", "x_hat": "x̂", "x_centered": "x − μ",
-    "gamma": "γ", "beta": "β", "eps": "ε",
-}  # fmt: skip
-SYMBOLS = {
-    "add": "+", "sub": "−", "mul": "×", "div": "÷", "pow": "xʸ", "sqrt": "√", "neg": "−x",
-    "matmul": "@", "sum": "Σ", "mean": "mean", "abs": "|x|", "broadcast_to": "repeat",
-}  # fmt: skip
-LONGEST = 60  # characters of a name
-SHOWN = ("shape", "dtype", "value", "gradient")
-
-FONT = "Helvetica"
-INK, QUIET, LINE, BACK = "#1d252c", "#66727d", "#55636f", "#a8480a"
-STYLE = {
-    "input": {"fillcolor": "#d3e3f3", "penwidth": "2"},
-    "parameter": {"fillcolor": "#e4e3dd", "style": "filled,diagonals", "margin": "0.2,0.07"},
-    "constant": {"fillcolor": "#ffffff", "style": "dashed", "color": QUIET},
-    "result": {"fillcolor": "#ffffff", "style": "rounded,filled"},
-    "output": {"fillcolor": "#f7e0b8", "style": "rounded,filled", "peripheries": "2"},
-}  # fmt: skip
-FRAME = {
-    "style": "rounded,filled", "fillcolor": "#f6f7f8", "color": "#c3ccd4", "fontcolor": QUIET,
-    "labeljust": "l", "fontsize": "11", "margin": "14",
-}  # fmt: skip
+WIDTH, NARROW = 46, 23  # characters of a line of numbers
+Arrow = tuple[str, str, dict[str, str]]  # from, to, and how it looks
 
 
-def symbol(name: str | None) -> str | None:
-    """Write a name with the symbols of the sources: mu is μ, its cotangent dmu is dμ."""
-    if name is None or name in GREEK:
-        return GREEK.get(name or "")
-    if name.startswith("d") and name[1:] in GREEK:
-        inner = GREEK[name[1:]]
-        return f"d({inner})" if " " in inner else f"d{inner}"
-    return name
-
-
-def digraph(
-    graph: GraphData,
-    *,
-    collapse: int | Collection[str],
-    focus: str | int | None,
-    radius: int,
-    show: Collection[str],
-) -> graphviz.Digraph:
-    """Draw the graph (see ``Graph.to_dot``)."""
-    if unknown := sorted(set(show) - set(SHOWN)):
-        raise ValueError(f"show: {unknown[0]!r} is none of {', '.join(map(repr, SHOWN))}")
-    nodes = graph.nodes
-    if focus is not None:
-        nodes = tuple(scopes.neighbourhood(nodes, graph[focus], radius))
-    hidden = scopes.boxes(nodes, scopes.to_collapse(nodes, collapse))
-    return _Drawing(graph, nodes, hidden, show).picture()
-
-
-class _Drawing:
+class Drawing:
     """The data of one drawing, and the methods that draw it."""
 
     def __init__(
@@ -78,9 +38,11 @@ class _Drawing:
         graph: GraphData,
         nodes: Sequence[Node],
         hidden: Mapping[int, str],
-        show: Collection[str],
+        look: Look,
+        labels: Mapping[int, str],
     ) -> None:
-        self.graph, self.nodes, self.hidden, self.show = graph, nodes, hidden, show
+        self.graph, self.nodes, self.hidden, self.look = graph, nodes, hidden, look
+        self.names = Names(nodes, labels)
         self.there = {node.id for node in nodes}
         self.visible = {n.id for n in nodes if n.id not in hidden or n.kind == "output"}
         self.of_both_passes = len({node.backward for node in nodes if node.op}) == 2
@@ -95,14 +57,27 @@ class _Drawing:
         for path in self.paths:
             self.below[path.rpartition("/")[0]].append(path)
 
-    def picture(self) -> graphviz.Digraph:
-        picture = graphviz.Digraph("tinygrad_bn")
-        picture.attr("graph", rankdir="TB", nodesep="0.28", ranksep="0.3", fontname=FONT)
-        picture.attr("node", shape="box", style="filled", fontname=FONT, fontsize="11")
-        picture.attr("node", color=LINE, fontcolor=INK, margin="0.12,0.06")
-        picture.attr("edge", color=LINE, arrowsize="0.6")
+    def picture(
+        self, title: str, description: str, groups: Mapping[str, Sequence[Route]]
+    ) -> graphviz.Digraph:
+        """Draw the values, the operations, the scopes and the arrows; over them, the routes."""
+        colors = self.look.colors
+        picture = graphviz.Digraph(title, comment=description)
+        picture.attr("graph", **self.look.graph())
+        picture.attr("node", shape="box", style="filled", fontname=FONT, fontsize=SIZE)
+        picture.attr("node", color=colors["line"], fontcolor=colors["text"], margin="0.12,0.06")
+        picture.attr("edge", color=colors["line"], arrowsize="0.6", fontname=FONT)
         self._scope(picture, "")
-        self._edges(picture)
+        hops = {name: self._hops(routes) for name, routes in groups.items()}
+        taken = {(head, tail) for of_a_group in hops.values() for tail, head in of_a_group}
+        drawn: set[tuple[str, str, str]] = set()
+        for tail, head, style in self._arrows(picture):
+            arrow = (tail, head, style.get("dir", "forward"))
+            if tail != head and arrow not in drawn and (tail, head) not in taken:
+                drawn.add(arrow)
+                picture.edge(tail, head, **style)
+        if groups:
+            traced.draw(picture, self.look, groups, hops)
         return picture
 
     def _scope(self, picture: graphviz.Digraph, scope: str) -> None:
@@ -117,14 +92,12 @@ class _Drawing:
                         self._node(picture, node)
             else:
                 with picture.subgraph(name=f"cluster_{self.paths[path]}") as frame:
-                    frame.attr(label=_html(clean(path.rsplit("/", 1)[-1])), **FRAME)
+                    frame.attr(label=html(clean(path.rsplit("/", 1)[-1])), **self.look.frame())
                     self._scope(frame, path)
 
     def _node(self, picture: graphviz.Digraph, node: Node) -> None:
         if node.id in self.visible:
-            style = STYLE[node.kind]
-            if node.backward:
-                style = {**style, "color": BACK}
+            style = self.look.value(node.kind, node.backward)
             picture.node(f"n{node.id}", self._label(node), **style)
             if node.cotangent_of in self.visible:
                 with picture.subgraph() as level:  # the cotangent beside its value
@@ -132,13 +105,16 @@ class _Drawing:
                     level.node(f"n{node.cotangent_of}")
                     level.node(f"n{node.id}")
         if node.op and node.id not in self.hidden:
-            sign = SYMBOLS.get(node.op, node.op)
-            picture.node(
-                f"op{node.id}", _html(clean(sign)), shape="circle" if len(sign) < 3 else "ellipse",
-                width="0.38", height="0.34", margin="0.03", fontcolor="#ffffff", penwidth="0",
-                fillcolor=BACK if node.backward else "#37444f",
-                tooltip=graphviz.escape(clean(node.op)),
-            )  # fmt: skip
+            self._operation(picture, node, node.op)
+
+    def _operation(self, picture: graphviz.Digraph, node: Node, op: str) -> None:
+        sign = SYMBOLS.get(op, op)
+        picture.node(
+            f"op{node.id}", html(clean(sign)), shape="circle" if len(sign) < 3 else "ellipse",
+            width="0.38", height="0.34", margin="0.03", fontcolor="#ffffff", penwidth="0",
+            fillcolor=self.look.colors["backward" if node.backward else "operation"],
+            tooltip=graphviz.escape(clean(op)),
+        )  # fmt: skip
 
     def _box(self, picture: graphviz.Digraph, path: str) -> None:
         inside = self.boxed[path]
@@ -146,91 +122,114 @@ class _Drawing:
         learned = [name for n in inside if n.kind == "parameter" and (name := symbol(n.name))]
         lines = [
             f"<B>{escape(clean(path.rsplit('/', 1)[-1]))}</B>",
-            _quiet(f"{operations} operation{'s'[: operations != 1]}"),
+            self.look.quiet(f"{operations} operation{'s'[: operations != 1]}"),
         ]
         if learned:
-            lines.append(_quiet(f"with {', '.join(learned)}"))
+            lines.append(self.look.quiet(clean(f"with {', '.join(learned)}")))
         picture.node(
-            self.paths[path], f"<{'<BR/>'.join(lines)}>", shape="folder", fillcolor="#e9edf1"
-        )
+            self.paths[path], f"<{'<BR/>'.join(lines)}>", shape="folder",
+            fillcolor=self.look.colors["box"],
+        )  # fmt: skip
 
     def _label(self, node: Node) -> str:
-        name = symbol(node.name)
-        head = "" if name is None else f"<B>{escape(clean(name))}</B>"
+        head, show = self._head(node), self.look.show
         if node.kind == "constant" and node.value.size == 1:
-            number = writing.number(float(node.value.reshape(())))
-            return f"<{head} = {number}>" if head else _html(number)
-        facts = [str(node.dtype)] if "dtype" in self.show else []
-        if "shape" in self.show:
+            number = escape(writing.number(float(node.value.reshape(()))))
+            return f"<{head} = {number}>" if node.id in self.names.has_a_name else f"<{number}>"
+        facts = [str(node.dtype)] if "dtype" in show else []
+        if "shape" in show:
             facts.insert(0, writing.shape(node.shape))
-        rows = [
-            " &nbsp;".join([*([head] if head else []), *([_quiet(" ".join(facts))] * bool(facts))])
-        ]
-        if "value" in self.show:
-            rows.append(escape(writing.numbers(node.value, 36)))
-        if "gradient" in self.show and not node.backward and node.kind != "constant":
+        quiet = [self.look.quiet(" ".join(facts))] if facts else []
+        rows = [" &nbsp;".join([head, *quiet])]
+        if "value" in show:
+            rows += self._numbers(node.value)
+        if "gradient" in show and not node.backward and node.kind != "constant":
             rows += self._gradient(node)
         return f"<{'<BR/>'.join(row for row in rows if row)}>"
 
+    def _head(self, node: Node) -> str:
+        """Write what a value is called: its name, or how it was computed."""
+        called = self.names.called[node.id].text
+        if node.id in self.names.has_a_name:
+            return f"<B>{escape(called)}</B>" if called else ""
+        number = self.look.quiet(f"#{node.id}")
+        if not self.names.formula[node.id]:
+            return number
+        return f"{number} = {escape(called)}" if node.id in self.names.numbered else escape(called)
+
     def _gradient(self, node: Node) -> list[str]:
         if not self.graph.has_gradients:
-            return [_quiet("no gradient yet")]
+            return [self.look.quiet("no gradient yet")]
         if node.grad is None:
-            return [_quiet("no gradient flows here")]
-        rows = [f'<FONT COLOR="{BACK}">∇ {escape(writing.numbers(node.grad, 36))}</FONT>']
+            return [self.look.quiet("no gradient flows here")]
+        color = self.look.colors["backward"]
+        lines = self._numbers(node.grad, "∇ ")
+        rows = [f'<FONT COLOR="{color}">{line}</FONT>' for line in lines]
         terms = self.graph.terms(node)
         if len(terms) > 1:
-            users = [symbol(user.name) or f"{user.op} #{user.id}" for user, _ in terms]
-            rows.append(_quiet(clean(f"sum of parts from {' and '.join(users)}")))
+            users = [self._user(user) for user, _ in terms]
+            rows.append(self.look.quiet(clean(f"sum of parts from {' and '.join(users)}")))
         return rows
 
-    def _edges(self, picture: graphviz.Digraph) -> None:
-        """Draw each arrow once."""
-        drawn: set[tuple[str, str]] = set()
+    def _user(self, user: Node) -> str:
+        if user.id in self.there:
+            return self.names.called[user.id].text
+        return symbol(user.name) or f"{user.op} #{user.id}"  # outside of the focus
+
+    def _numbers(self, array: npt.NDArray[Any], sign: str = "") -> list[str]:
+        """Write an array on one line, or on narrow ones if the graph runs sideways."""
+        line = sign + writing.numbers(array, WIDTH)
+        narrow = NARROW if self.look.sideways else len(line)
+        return [escape(part) for part in wrap(line, narrow, break_on_hyphens=False)]
+
+    def _arrows(self, picture: graphviz.Digraph) -> Iterator[Arrow]:
+        """Yield the arrows: from inputs to operations, and from these to results."""
         for node in self.nodes:
             if node.op is None:
                 continue
-            op = self._at(node) if node.id in self.hidden else f"op{node.id}"
-            arrows = [(op, f"n{node.id}", False)] if node.id in self.visible else []
-            arrows += [
-                (self._at(self.graph.nodes[i]), op, not self.graph.nodes[i].backward)
-                for i in node.inputs
-                if i in self.there
-            ]
-            if not self.there.issuperset(node.inputs):  # an input is outside of the focus
-                picture.node(f"cut{node.id}", "⋯", shape="plaintext", style="", margin="0")
-                arrows.append((f"cut{node.id}", op, False))
-            for tail, head, is_forward_value in arrows:
-                if tail != head and (tail, head) not in drawn:
-                    drawn.add((tail, head))
-                    self._edge(picture, tail, head, node.backward, is_forward_value)
+            op = self._operation_at(node)
+            if node.id in self.visible:
+                yield self._arrow(op, f"n{node.id}", node.backward)
+            for i in node.inputs:
+                if i in self.there:
+                    source = self.graph.nodes[i]
+                    yield self._arrow(self._at(source), op, node.backward, not source.backward)
+            if not self.there.issuperset(node.inputs):
+                yield self._cut(picture, node, op)
+
+    def _cut(self, picture: graphviz.Digraph, node: Node, op: str) -> Arrow:
+        """Draw dots for an input that is outside of the focus; return the arrow from them."""
+        fill = self.look.colors["scope"]
+        picture.node(f"cut{node.id}", "⋯", fillcolor=fill, penwidth="0", margin="0.03")
+        return self._arrow(f"cut{node.id}", op, node.backward)
+
+    def _arrow(self, tail: str, head: str, backward: bool, forward_value: bool = False) -> Arrow:
+        color = self.look.colors["backward"]
+        if not backward:
+            return tail, head, {}
+        if not self.of_both_passes:
+            return tail, head, {} if forward_value else {"color": color}
+        if forward_value:
+            return tail, head, {"style": "dotted", "constraint": "false"}
+        # with ends exchanged, so that Graphviz ranks it like an arrow of the forward pass
+        return head, tail, {"dir": "back", "style": "dashed", "color": color}
+
+    def _hops(self, routes: Sequence[Route]) -> traced.Hops:
+        """List the arrows of a group of routes, each once: from shape to shape, backwards."""
+        found: dict[tuple[str, str], None] = {}
+        for route in routes:
+            stops: list[str] = []
+            for node in route.nodes:
+                if node.id in self.there:
+                    op = [self._operation_at(node)] if node.op and node is not route.to else []
+                    stops += [stop for stop in (self._at(node), *op) if stop not in stops[-1:]]
+            found.update(dict.fromkeys(pairwise(stops)))
+        return [hop for hop in found if hop[0] != hop[1]]
 
     def _at(self, node: Node) -> str:
         """Return the name of the shape that shows a node: its own, or the box of a scope."""
         return self.paths[self.hidden[node.id]] if node.id in self.hidden else f"n{node.id}"
 
-    def _edge(
-        self, picture: graphviz.Digraph, tail: str, head: str, backward: bool, forward_value: bool
-    ) -> None:
-        if not backward:
-            picture.edge(tail, head)
-        elif not self.of_both_passes:
-            picture.edge(tail, head, **({} if forward_value else {"color": BACK}))
-        elif forward_value:
-            picture.edge(tail, head, style="dotted", constraint="false")
-        else:  # with ends exchanged, so that Graphviz ranks it like an arrow of the forward pass
-            picture.edge(head, tail, dir="back", style="dashed", color=BACK)
-
-
-def _html(line: str) -> str:
-    return f"<{escape(line)}>" if line else "< >"
-
-
-def _quiet(line: str) -> str:
-    return f'<FONT POINT-SIZE="9" COLOR="{QUIET}">{escape(line)}</FONT>'
-
-
-def clean(line: str) -> str:
-    """Shorten a name to one line, and replace the characters that XML does not allow."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    def _operation_at(self, node: Node) -> str:
+        """Return the name of the shape that shows the operation of a node."""
+        return self._at(node) if node.id in self.hidden else f"op{node.id}"

@@ -19,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import writing
-from . import closed_forms, dot, jsonable, layout, mathml, text
+from . import closed_forms, dot, jsonable, layout, live, mathml, ranks, text
 from .data import GraphData, Node
 
 SCRIPTS = (
-    "tensors.js", "formulas.js", "drawing.js", "panel.js", "search.js", "explorer.js",
+    "tensors.js", "kernels.js", "live.js", "formulas.js", "placing.js", "drawing.js", "camera.js",
+    "panel.js", "steps.js", "tour.js", "search.js", "editing.js", "explorer.js",
 )  # fmt: skip
-MOST_NUMBERS = 200_000  # in a page; of a tensor above its share of them, only a sample is stored
+MOST_NUMBERS = 30_000  # in a page; of the tensors that are too large, a sample is stored
 FACTS = (np.min, np.max, np.mean, np.std)
 BINS = 24
 
@@ -37,9 +38,7 @@ def page(graph: GraphData) -> str:
     script = "".join((files / name).read_text(encoding="utf-8") for name in SCRIPTS)
     content = jsonable.written(data(graph)).replace("<", "\\u003c")
     parts = {
-        "title": escape(
-            f"{dot.clean(_title(graph.nodes[-1], graph.nodes))}: a computational graph"
-        ),
+        "title": escape(dot.clean(_question(graph))),
         "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'",
         "style": style,
@@ -62,8 +61,8 @@ def data(graph: GraphData) -> dict[str, Any]:
     for path in where:
         for depth in range(1, len(path) + 1):
             numbers.setdefault(path[:depth], len(numbers))
-    share = MOST_NUMBERS // (3 * len(graph.nodes))
-    pack = _Packer(max(16, min(share, 200)))
+    pack = _Packer(_largest_shown(graph))
+    comparisons = closed_forms.comparisons(graph)
     return {
         "hasGradients": graph.has_gradients,
         "nodes": [_node(node, graph, numbers[where[node.id]], pack) for node in graph.nodes],
@@ -74,7 +73,7 @@ def data(graph: GraphData) -> dict[str, Any]:
         "layouts": layout.laid_out(graph.nodes, where, numbers),
         "comparisons": [
             {
-                "scope": c.scope,
+                "scope": c.norm.scope,
                 "node": c.node.id,
                 "shape": list(c.from_graph.shape),
                 "graph": pack(c.from_graph),
@@ -86,15 +85,32 @@ def data(graph: GraphData) -> dict[str, Any]:
                     }
                     for form, gradient in c.in_closed_form.items()
                 ],
-                "tolerance": jsonable.number(float(c.tolerance.max(initial=0.0))),
+                "tolerance": jsonable.number(c.closest_tolerance),
+                "finite": c.is_finite,
                 "agrees": c.agrees,
             }
-            for c in closed_forms.comparisons(graph)
+            for c in comparisons
         ],
-        "card": layout.CARD,
-        "number": layout.NUMBER,
-        "folded": layout.FOLDED,
+        "live": live.program(graph, comparisons),
+        "card": ranks.CARD,
+        "number": ranks.NUMBER,
+        "folded": ranks.FOLDED,
     }
+
+
+def _question(graph: GraphData) -> str:
+    """Return the question that a page answers, as its title."""
+    output = graph.nodes[-1]
+    y = _title(output, graph.nodes) if output.name else "the result"
+    leaves = [node for kind in ("input", "parameter") for node in graph.nodes if node.kind == kind]
+    if output.backward:  # from the upstream cotangent
+        leaves = [node for node in leaves if node.backward] or leaves
+    if output.op is None or not leaves:
+        return f"{_title(output, graph.nodes)}: a computational graph"
+    x = _title(leaves[0], graph.nodes) if leaves[0].name else f"the {leaves[0].kind}"
+    if not graph.has_gradients or output.backward:
+        return f"How does {x} become {y}?"
+    return f"How does a change of {x} reach {y}, and back?"
 
 
 def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, Any]:
@@ -107,13 +123,16 @@ def _node(node: Node, graph: GraphData, scope: int, pack: _Packer) -> dict[str, 
         "shape": list(node.shape),
         "dtype": str(node.dtype),
         "value": pack(node.value),
-        "brief": _brief(node.value, 20),
+        "brief": _brief(node.value, 17),
         "grad": None if node.grad is None else pack(node.grad),
-        "gradBrief": None if node.grad is None else _brief(node.grad, 18),
+        "gradBrief": None if node.grad is None else _brief(node.grad, 15),
         "inputs": list(node.inputs),
+        "backward": node.backward,
     }
     if layout.is_number(node):
         shown["small"] = True
+    if node.weak:
+        shown["weak"] = True
     if node.op is None:
         return shown
     single = {i for i in node.inputs if len(graph.terms(graph.nodes[i])) == 1}
@@ -158,6 +177,14 @@ def _brief(array: npt.NDArray[Any], width: int) -> str:
     if len(words) > width + 2:
         words = f"up to ±{writing.number(float(np.abs(array).max()), 3)}"
     return words.replace("-", "−")
+
+
+def _largest_shown(graph: GraphData) -> int:
+    """Return the largest size of which a page can have all tensors with all their numbers."""
+    arrays = [a for node in graph.nodes for a in (node.value, node.grad, *node.parts)]
+    sizes, counts = np.unique([a.size for a in arrays if a is not None], return_counts=True)
+    fitting = sizes[np.cumsum(sizes * counts) <= MOST_NUMBERS]
+    return max(16, int(fitting.max(initial=0)))
 
 
 class _Packer:

@@ -6,18 +6,25 @@ they are used.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import files
-from .data import GraphData, Node
+from .data import GraphData
+from .look import DIRECTIONS, Look
+from .paths import Route, Routes, routes
 from .text import table
 
 if TYPE_CHECKING:
     import graphviz
+
+NO_BACKWARD = (
+    "this graph has no backward pass: make it with a gradient, as by tg.graph(y, gradient=dy), "
+    "or gradient=True for ones"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +45,6 @@ class Graph(GraphData):
      2        sum(#1, axis=0)  ()     5      1
     """
 
-    _both: tuple[Node, ...] = field(default=(), repr=False)
-
     def __str__(self) -> str:
         return table(self.nodes, self.has_gradients)
 
@@ -53,12 +58,9 @@ class Graph(GraphData):
 
         ValueError if the graph carries no gradient.
         """
-        if not self.has_gradients:
-            raise ValueError(
-                "this graph has no backward pass: make it with a gradient, as by "
-                "tg.graph(y, gradient=dy), or gradient=True for ones"
-            )
-        return Graph(self._both, True)
+        if self.passes is None:
+            raise ValueError(NO_BACKWARD)
+        return Graph(self.passes.nodes, True, self.passes)
 
     @cached_property
     def backward(self) -> Graph:
@@ -74,60 +76,179 @@ class Graph(GraphData):
         place = {node.id: i for i, node in enumerate(kept)}
         return Graph(tuple(node.moved(place) for node in kept))
 
-    def to_dot(
-        self,
-        *,
-        direction: str = "forward",
-        collapse: int | Collection[str] = (),
-        focus: str | int | None = None,
-        radius: int = 2,
-        show: Collection[str] = ("shape", "value", "gradient"),
-    ) -> graphviz.Digraph:
-        """Draw the graph for Graphviz: boxes are values, circles the operations between them.
+    def paths(self, to: str | int, *, most: int = 1000) -> Routes:
+        """List the routes by which the gradient flows from the outputs back to the node `to`.
+
+        Each ``Route`` has its ``steps`` (a result and the position of the input taken), its
+        ``nodes``, and its ``contribution``: the upstream gradient, to which the backward rules of
+        the steps were applied. The contributions add up to the gradient of the node.
 
         Parameters
         ----------
-        direction : "forward", "backward" or "both"
-            What was recorded; the backward pass as a graph of its own; or both, each cotangent
-            beside its value. The last two need a graph with a gradient.
-        collapse : collection of scopes, or int
-            Draw each of these scopes (``"batch_norm"``, ``"net/layer1"``) as a single box; a
-            number: all scopes at that depth, so that 0 leaves the outermost ones as boxes.
-        focus, radius : a node's name or id, int
-            Draw only the nodes that are up to `radius` operations away from this one.
-        show : collection of "shape", "dtype", "value" and "gradient"
+        to : a node's name, path or id
+        most : int
+            The largest number of routes to list. A graph may have exponentially many, so they are
+            counted before.
 
         Raises
         ------
         ValueError
-            For another word than these, a scope that is not there, or no gradient to draw.
+            If the graph carries no gradient, if none flows to the node, or for more than `most`
+            routes.
         KeyError
-            If there is no node `focus`.
-        """
-        if direction not in ("forward", "backward", "both"):
-            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
-        drawn = self if direction == "forward" else getattr(self, direction)
-        from . import dot
+            If there is no node `to`.
 
-        return dot.digraph(drawn, collapse=collapse, focus=focus, radius=radius, show=show)
+        Examples
+        --------
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> for route in tg.graph(x * tg.sin(x), gradient=True).paths("x"):
+        ...     print(route, route.contribution.round(3))
+        #2 → x [0.841 0.909]
+        #2 → #1 → x [ 0.54  -0.832]
+        """
+        if not self.has_gradients:
+            raise ValueError(f"paths: {NO_BACKWARD}")
+        return routes(self, self[to], most)
+
+    def to_dot(
+        self,
+        *,
+        direction: str = "forward",
+        compact: bool = False,
+        collapse: int | Collection[str] = (),
+        focus: str | int | None = None,
+        radius: int = 2,
+        show: Collection[str] = ("shape", "value", "gradient"),
+        rankdir: str = "TB",
+        colors: Mapping[str, str] | None = None,
+        labels: Mapping[str | int, str] | None = None,
+        paths: Sequence[Route] | Mapping[str, Sequence[Route]] = (),
+    ) -> graphviz.Digraph:
+        """Draw the graph for Graphviz: boxes are values, circles the operations between them.
+
+        ``tg.render`` turns the picture into SVG, PNG or PDF, ``save`` writes it to a file.
+
+        Parameters
+        ----------
+        direction : "forward", "backward" or "both"
+            What was recorded (the default); the backward pass as a graph of its own; or both, each
+            cotangent beside its value. The last two need a graph with a gradient.
+        compact : bool
+            Draw no circles: each box has the formula of its value, with results that have no name
+            in it. Both passes have one box for each value then, and arrows there and back.
+        collapse : collection of scopes, or int
+            Draw each of these scopes (``"batch_norm"``, ``"net/layer1"``) as a single box; a
+            number: all scopes at that depth, so that 0 leaves the outermost ones as boxes.
+        focus, radius : a node's name or id, int
+            Draw only the nodes that are up to `radius` operations away from this one (2).
+        show : collection of "shape", "dtype", "value" and "gradient"
+            What a box says of its value; all but the dtype by default.
+        rankdir : "TB", "LR", "BT" or "RL"
+            From top to bottom (the default), from left to right, and so on.
+        colors : mapping
+            A colour, as ``"#rrggbb"`` or a name that Graphviz knows, for any of the fills "input",
+            "parameter", "constant", "result", "output" (kinds of values), "operation", "scope",
+            "box" (a collapsed scope), and for "backward", "text", "quiet" (small text) and "line".
+        labels : mapping from names, paths or ids of nodes to text
+            What to call these nodes in the picture, also in formulas.
+        paths : routes, or a mapping from names to groups of routes
+            Draw routes of the gradient, as ``paths`` lists them and ``Routes.split`` groups them,
+            each group in its colour and line style, with its sum in the legend. At most 12 groups,
+            of one node; not for direction "backward" and "both".
+
+        Raises
+        ------
+        ValueError
+            For another word than these, what is no colour, a scope that is not there, routes that
+            do not fit, or no gradient to draw.
+        KeyError
+            If there is no node `focus`, or none of that name in `labels`.
+
+        Examples
+        --------
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> picture = tg.graph((x * x).sum()).to_dot(rankdir="LR", labels={"x": "input"})
+        >>> "rankdir=LR" in picture.source, "input" in picture.source
+        (True, True)
+        """
+        drawn = self._in(direction)
+        if paths and direction != "forward":
+            raise ValueError(
+                "paths: the routes of a gradient are drawn over the forward pass: leave direction"
+                f" {direction!r} out"
+            )
+        from . import drawing
+
+        there_and_back = compact and direction == "both"
+        return drawing.digraph(
+            self if there_and_back else drawn,
+            title=drawing.title(direction, self.nodes[-1]),
+            kind=drawing.kind(compact, there_and_back),
+            look=Look.of(show, rankdir, colors or {}),
+            collapse=collapse,
+            focus=focus,
+            radius=radius,
+            labels=labels or {},
+            paths=paths,
+        )
+
+    def _in(self, direction: str) -> Graph:
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction is 'forward', 'backward' or 'both', not {direction!r}")
+        if direction == "forward":
+            return self
+        return self.backward if direction == "backward" else self.both
 
     def to_json(self) -> dict[str, Any]:
         """Return the graph as dicts and lists that the json module writes, with every number.
 
         NaN and the infinities, which JSON lacks, are the strings "NaN", "Infinity", "-Infinity".
+        ``from_json`` makes the same graph of it.
         """
         from . import jsonable
 
-        return {
-            "has_gradients": self.has_gradients,
-            "nodes": [jsonable.node(node) for node in self.nodes],
-        }
+        return jsonable.graph(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Graph:
+        """Return the graph that ``to_json`` wrote: its values, gradients and views are the same.
+
+        Raises ValueError, in one sentence, for the data of anything else, of another version, or
+        damaged. Nothing in the data is executed.
+
+        >>> import tinygrad_bn as tg
+        >>> x = tg.Tensor([1.0, -0.0], requires_grad=True, name="x")
+        >>> g = tg.graph((x * x).sum(), gradient=True)
+        >>> str(tg.Graph.from_json(g.to_json())) == str(g)
+        True
+        """
+        from . import loading
+
+        return cls(*loading.read(data))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Graph:
+        """Read a graph from a .json file that ``save`` wrote (see ``from_json``).
+
+        Raises ValueError, in one sentence with the name of the file, if it is no such file or
+        damaged; OSError if it cannot be read.
+        """
+        from . import decoding, loading
+
+        path = Path(path)
+        try:
+            return cls.from_json(loading.parsed(path.read_bytes()))
+        except decoding.DamagedError as error:
+            raise ValueError(f"{path.name}: {error}") from None
 
     def save(self, path: str | Path, **options: Any) -> Path:
         """Write the graph to a file, in the format of its ending.
 
         .svg, .png, .pdf: a picture. .dot: its source. These take the options of ``to_dot``.
-        .html: the explorer, one file that needs no network. .json: the data, as ``to_json`` has it.
+        .html: the explorer, one file that needs no network; it takes ``direction``.
+        .json: the data, as ``to_json`` has it.
 
         The file appears whole or not at all. ValueError for another ending; RuntimeError, naming
         both ways to get it, if there is no Graphviz engine; OSError if it cannot be written.
@@ -138,9 +259,11 @@ class Graph(GraphData):
         ending = path.suffix.lower()
         if ending not in (".html", ".json"):
             return render.save(self.to_dot(**options).source, path)
+        shown = self._in(options.pop("direction", "forward")) if ending == ".html" else self
         if options:
-            raise TypeError(f"a {ending} file takes no options, but {', '.join(options)} came")
-        content = explorer.page(self) if ending == ".html" else jsonable.written(self.to_json())
+            taken = "the option direction alone" if ending == ".html" else "no options"
+            raise TypeError(f"a {ending} file takes {taken}, but {', '.join(options)} came")
+        content = explorer.page(shown) if ending == ".html" else jsonable.written(self.to_json())
         files.write(path, content.encode())
         return path
 

@@ -1,4 +1,4 @@
-"""The LaTeX formulas of the primitives as MathML, which browsers draw without a library.
+"""The LaTeX formulas of the primitives as MathML, for a page that puts numbers into them.
 
 The page builds MathML element by element. A tree is therefore a list ``[tag, child, ...]``, and the
 text of a leaf is its child.
@@ -10,6 +10,8 @@ from functools import cache
 from typing import Any
 from xml.etree import ElementTree
 
+from ..mathml import convert
+
 KEPT = ("stretchy", "form", "movablelimits", "accent", "width")
 
 
@@ -20,12 +22,6 @@ def tree(latex: str) -> list[Any]:
     >>> tree(r"\frac{g}{2}")
     ['mfrac', ['mi', 'g'], ['mn', '2']]
     """
-    try:
-        from latex2mathml.converter import convert
-    except ImportError:
-        raise RuntimeError(
-            "the explorer's formulas need latex2mathml: `pip install 'tinygrad-bn[render]'`"
-        ) from None
     return _listed(ElementTree.fromstring(convert(latex))[0])
 
 

@@ -18,7 +18,7 @@ from ..program.reading import Reader, Reading
 from ..recording import within
 from ..sizes import Size
 from ..tensor import Tensor
-from .data import Node
+from .data import Node, Passes
 from .graph import Graph
 from .text import cotangent as label_of_cotangent
 
@@ -73,7 +73,7 @@ def graph_of(
     """
     order = topological_order(*outputs)
     if inputs is None:
-        inputs = [t for t in order if t.op is None and t.requires_grad and type(t) is Tensor]
+        inputs = _inputs(order)
     if gradient is None:
         read = Reader(names).read(outputs, inputs)
         return Graph(_Nodes(read, inputs, outputs).forward())
@@ -87,7 +87,35 @@ def graph_of(
     ends = [t for _, g, parts in walk for t in (g, *parts) if t is not None]
     first = [seed for _, seed in seeds]
     read = Reader(names).read([*outputs, *ends], [*inputs, *first])
-    return Graph(*_Nodes(read, inputs, outputs).both(walk, first))
+    made = _Nodes(read, inputs, outputs)
+    forward = made.both(walk, seeds)
+    return Graph(forward, True, made.passes(walk))
+
+
+def nodes_of(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> tuple[tuple[Node, ...], list[int]]:
+    """Return the nodes of what was recorded, and the ids of the inputs and then the outputs."""
+    read = Reader().read(outputs, inputs)
+    made = _Nodes(read, inputs, outputs)
+    made.forward()
+    ids = [made.id_of(tensor) for tensor in (*inputs, *outputs)]
+    return tuple(made.nodes), ids
+
+
+def _inputs(order: Sequence[Tensor]) -> list[Tensor]:
+    """Return the leaves that are shown as inputs.
+
+    They need a gradient, and no module holds them. A network that is called on plain data has none
+    of these; then the input is the first array that it used.
+    """
+    leaves = [t for t in order if t.op is None]
+    free = [t for t in leaves if type(t) is Tensor]
+    learned = [t for t in leaves if type(t) is not Tensor and t.requires_grad]
+    inputs = [t for t in free if t.requires_grad]
+    if inputs or not learned:
+        return inputs
+    return [t for t in free if t.size > 1][:1]
 
 
 class _Nodes:
@@ -101,6 +129,7 @@ class _Nodes:
         self.ids: dict[Variable, int] = {}
         self.last = max(t.number for t in outputs)  # of the forward pass
         self.walked: dict[Variable, tuple[Tensor, Sequence[Tensor | None]]] = {}
+        self.seeds: dict[Variable, Array] = {}
         self.cotangent_of: dict[Variable, int] = {}
         self.backward = False
 
@@ -116,9 +145,12 @@ class _Nodes:
     def both(
         self,
         walk: Sequence[tuple[Tensor, Tensor, Parts]],
-        seeds: Sequence[Tensor],
-    ) -> tuple[tuple[Node, ...], bool, tuple[Node, ...]]:
-        """Build the forward nodes with their gradients, and behind them those of the rules."""
+        seeds: Sequence[tuple[Tensor, Tensor]],
+    ) -> tuple[Node, ...]:
+        """Build the nodes of both passes; return those of the forward pass."""
+        for output, seed in seeds:
+            x = self._variable(output)
+            self.seeds[x] = self.seeds[x] + seed.data if x in self.seeds else seed.data
         self.walked = {self.read.variables[t.number]: (g, parts) for t, g, parts in walk}
         forward = self.forward()
         self.backward = True
@@ -126,12 +158,27 @@ class _Nodes:
             of, cotangent = self.ids[self.read.variables[tensor.number]], self._variable(g)
             if cotangent not in self.ids:
                 self.cotangent_of.setdefault(cotangent, of)
-        for seed in seeds:
+        for _, seed in seeds:
             self._leaf(self._variable(seed), "")
         for equation in self.read.equations:
             if self._number(equation.output) > self.last:
                 self._add(equation)
-        return forward, True, tuple(self.nodes)
+        return forward
+
+    def passes(self, walk: Sequence[tuple[Tensor, Tensor, Parts]]) -> Passes:
+        """List the nodes of both passes, with those of each gradient and its parts."""
+        grads = {self.id_of(tensor): self.id_of(g) for tensor, g, _ in walk}
+        parts = {
+            (self.id_of(tensor), position): self.id_of(part)
+            for tensor, _, given in walk
+            for position, part in enumerate(given)
+            if part is not None
+        }
+        return Passes(tuple(self.nodes), grads, parts)
+
+    def id_of(self, tensor: Tensor) -> int:
+        """Return the id of the node of a tensor."""
+        return self._leaf(self._variable(tensor), "")
 
     def _variable(self, tensor: Tensor) -> Variable:
         return self.read.variables[tensor.number]
@@ -181,7 +228,8 @@ class _Nodes:
             equation, inputs,
             grad=None if g is None else np.array(g.data),
             parts=tuple([None if part is None else part.data for part in whole]),
-            backward=self.backward, cotangent_of=of,
+            seed=self.seeds.get(x),
+            backward=self.backward, cotangent_of=of, weak=x.weak,
         )  # fmt: skip
         self.nodes.append(node)
         self.ids[x] = node.id

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from .layers import at_least_one
 from .module import Buffer, Module, Parameter
 
 Array = npt.NDArray[Any]
+
+UPDATING = Lock()  # of running statistics: threads may share a layer, and every batch counts
 
 
 class BatchStatistics(NamedTuple):
@@ -173,7 +176,7 @@ class BatchNorm(Module):
 
     def _track(self, mu: Tensor, var: Tensor, m: Any) -> None:
         """Update the running statistics; in a trace, with Tensors, so that this is recorded."""
-        with no_grad():
+        with no_grad(), UPDATING:
             shape = self.running_mean.shape
             values = [np.reshape(current_value(t), shape) for t in (mu, var)]
             batch = BatchStatistics(values[0], values[1], m)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+OURS = "<tinygrad-bn check>"  # the file name of statements that are executed
 NOT_THEIRS = tuple(
     os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__)
 )
@@ -139,7 +140,7 @@ def _their_line(error: BaseException) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{error.filename}:{error.lineno}: {(error.text or '').strip()}"
-    theirs = [f for f in frames if not f.filename.startswith((*NOT_THEIRS, "<frozen"))]
+    theirs = [f for f in frames if not f.filename.startswith((*NOT_THEIRS, "<frozen", OURS))]
     if not theirs:
         return None
     last = theirs[-1]

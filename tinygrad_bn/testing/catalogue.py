@@ -170,19 +170,11 @@ _seen("y", [
 _seen("y", [
     ("statistics per activation", "Mean and variance run over the batch alone (axis 0); per "
      "channel they run over (0, 2, 3).", MU, lambda b: _over(b, 0)),
-    ("channels at the end", "The last axis is taken for the channels: the statistics run over "
-     "(0, 1, 2), and gamma goes along W.", MU,
-     lambda b: np.moveaxis(_over(_channels_last(b), (0, 2, 3)), 1, -1)),
     ("statistics of each image", "Mean and variance run over (2, 3), each image by itself, as in "
      "instance norm.", MU, lambda b: _over(b, (2, 3))),
     ("reshaped without transposing", "x is reshaped to rows of C numbers while C is still axis 1, "
      "which mixes channels: move C to the end first.", MU, _rows_of_channels),
 ], ndim=4)  # fmt: skip
-
-
-def _channels_last(b: Batch) -> Batch:
-    x = np.moveaxis(b.x, -1, 1)
-    return Batch(x, b.gamma, b.beta, b.dy, b.axis, b.eps)
 
 
 _seen("dx", [

@@ -10,15 +10,18 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from .. import files
+from . import INSTALL
 
 GRACE = 15.0  # seconds to start and to report, beyond the limit that the second process has
 BOOT = (
@@ -35,12 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``tinygrad-bn check`` to `parser`."""
     parser.add_argument(
         "file",
-        metavar="FILE.py",
-        help="the file with the batch norm. It is run as ordinary Python, with your rights: "
+        metavar="FILE",
+        help="the file with the batch norm, .py or .ipynb (of which only the definitions are run). "
+        "It is run as ordinary Python, with your rights: "
         "check only files that you would run",
     )
     parser.add_argument(
         "--name", help="judge only this class, forward function or backward function"
+    )
+    parser.add_argument(
+        "--adapter",
+        metavar="ADAPTER.py",
+        help="how to use the implementation, where that cannot be guessed: a file with functions "
+        "make, forward and backward, which the report writes for you to complete",
     )
     parser.add_argument(
         "--examples", type=_positive(int), default=200, metavar="K", help="cases (default: 200)"
@@ -85,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(report, indent=2) if args.json else answer["text"])
     if report["exit_code"] == 2:
         empty = all(verdict["unwritten"] for verdict in report["verdicts"])
-        why = "nothing is written yet" if empty else "stopped before all was judged"
+        why = "nothing is written yet" if empty else "not everything could be judged"
         print(f"tinygrad-bn check: {why}", file=sys.stderr)
     code: int = report["exit_code"]
     return code
@@ -110,23 +120,19 @@ def _positive(kind: Any) -> Any:
 
 
 def _answer(args: argparse.Namespace) -> dict[str, Any]:
-    path = Path(args.file)
-    if not path.is_file():
-        what = "is a directory, not a Python file" if path.is_dir() else "is not there"
-        raise _CannotJudgeError(f"{path} {what}")
+    for path in map(Path, filter(None, (args.file, args.adapter))):
+        if not path.is_file():
+            what = "is a directory, not a Python file" if path.is_dir() else "is not there"
+            raise _CannotJudgeError(f"{path} {what}")
+    if args.html and Path(args.html).suffix != ".html":
+        raise _CannotJudgeError(f"the page needs a name that ends in .html, not {args.html}")
     if args.html and not Path(args.html).parent.is_dir():
         raise _CannotJudgeError(f"{args.html} cannot be written: its folder is not there")
     if find_spec("hypothesis") is None:
-        raise _CannotJudgeError("this needs hypothesis: pip install 'tinygrad-bn[testing]'")
-    request = {
-        "file": args.file,
-        "name": args.name,
-        "examples": args.examples,
-        "seed": args.seed,
-        "seconds": args.seconds,
-        "seconds_per_call": args.seconds_per_call,
-        "graph_name": f"{Path(args.html).stem}-graph.html" if args.html else None,
-    }
+        raise _CannotJudgeError(f"this needs hypothesis: {INSTALL}")
+    names = ("file", "name", "adapter", "examples", "seed", "seconds", "seconds_per_call")
+    request = {name: getattr(args, name) for name in names}
+    request["graph_name"] = f"{Path(args.html).stem}-graph.html" if args.html else None
     with tempfile.TemporaryDirectory() as place:
         return _asked(request, Path(place), 2 * args.seconds + GRACE)
 
@@ -138,7 +144,10 @@ def _asked(request: dict[str, Any], place: Path, seconds: float) -> dict[str, An
     user's code has started.
     """
     file, answer, errors = request["file"], place / "answer", place / "errors"
-    boot = json.dumps({"path": sys.path, "request": request, "answers": str(answer)})
+    doing = place / "doing"
+    boot = json.dumps(
+        {"path": sys.path, "request": request, "answers": str(answer), "doing": str(doing)}
+    )
     with errors.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-I", "-c", BOOT, boot],
@@ -146,7 +155,7 @@ def _asked(request: dict[str, Any], place: Path, seconds: float) -> dict[str, An
             start_new_session=True, env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(place)},
         )  # fmt: skip
         try:
-            status = process.wait(seconds)
+            status = _wait(process, seconds, file, doing)
         except subprocess.TimeoutExpired:
             raise _CannotJudgeError(
                 f"{file} did not come to an end, and could not be interrupted: a loop that "
@@ -164,6 +173,24 @@ def _asked(request: dict[str, Any], place: Path, seconds: float) -> dict[str, An
             + (f": {said}" if said else "")
         ) from None
     return answered
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float, file: str, doing: Path) -> int:
+    """Wait for the process. On a terminal, show in one line what it is doing."""
+    if not sys.stderr.isatty():
+        return process.wait(seconds)
+    end, shown = time.monotonic() + seconds, ""
+    try:
+        while time.monotonic() < end:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(0.1)
+            with contextlib.suppress(OSError):
+                width = shutil.get_terminal_size().columns - 1
+                shown = f"{file}: {doing.read_text()}"[:width]
+                print(f"\r\033[K{shown}", end="", file=sys.stderr, flush=True)
+        raise subprocess.TimeoutExpired(process.args, seconds)
+    finally:
+        print("\r\033[K" if shown else "", end="", file=sys.stderr, flush=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

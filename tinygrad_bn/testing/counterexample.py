@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from .batch import Array, Batch
@@ -18,11 +20,11 @@ def script(subject: Subject, batch: Batch, seen: Seen, finding: Finding) -> str:
         "running_mean": batch.running_mean, "running_var": batch.running_var,
         "x_first": elsewhere(batch, "first").x, "x_latest": elsewhere(batch, "latest").x,
     }  # fmt: skip
-    body = "\n".join(seen.statements)
+    body = "\n".join((*seen.statements, finding.wanted))
     used = [name for name in arrays if _uses(body, name)]
-    lines = ["import numpy as np", _import(subject), ""]
+    lines = ["import numpy as np", _import(subject), "", *filter(None, [subject.prelude])]
     lines += [f"{name} = {_literal(arrays[name])}" for name in used]
-    lines.append(body)
+    lines += seen.statements
     if finding.wanted:
         lines.append(f"assert {finding.wanted}")
     return "\n".join(lines)
@@ -32,15 +34,14 @@ def _import(subject: Subject) -> str:
     names, module = ", ".join(subject.names), subject.module
     if module is None:
         return f"# and {names}, as you defined it"
-    if module.isidentifier():
+    if all(part.isidentifier() for part in module.split(".")):
         return f"from {module} import {names}"
     pulled = [f'{n} = importlib.import_module("{module}").{n}' for n in subject.names]
     return "\n".join(["import importlib", "", *pulled])
 
 
 def _uses(code: str, name: str) -> bool:
-    words = code.replace('"', " ' ").replace("(", " ").replace(")", " ").replace(",", " ")
-    return name in words.replace(":", " ").replace("}", " ").split()
+    return re.search(rf"(?<![\w.\"'])(?<!\w\.){name}\b(?![\"'])", code) is not None
 
 
 def _literal(array: Array) -> str:

@@ -55,6 +55,7 @@ def trial_batches(ndim: int, choices: Choices) -> Iterator[Batch]:
             running_var=rng.uniform(1e-4, 2.0, features),
             momentum=choices.momentum,
             unbiased=choices.unbiased,
+            stored=choices.stored,
         )
 
 

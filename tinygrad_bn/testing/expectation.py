@@ -8,12 +8,12 @@ implementation itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .batch import Array, Batch, probe
+from .batch import STORED, Array, Batch, probe
 from .calls import Caller, CallError
 from .conventions import EPS, MOMENTUM, Subject
 from .numerical import Estimate
@@ -40,11 +40,15 @@ TOO_ROUGH = 1e-2  # values whose relative rounding error may exceed this are not
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices that the sources leave open. `eps` is None if no eps fits."""
+    """The choices that the sources leave open. `eps` is None if no eps fits.
+
+    `stored` is what is kept as the running variance (see ``batch.STORED``).
+    """
 
     eps: float | None
     momentum: float
     unbiased: bool
+    stored: str = "var"
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,12 @@ def expected_values(
     exact = np.zeros(())
 
     y_bound = r * (g * (1 + x_hat) + np.abs(batch.b)) + tiny
-    a, b = batch.mean(dy), batch.mean(dy * x_hat)
+    dx_hat = g * dy
+    a, b = batch.mean(dx_hat), batch.mean(dx_hat * x_hat)
     bounds = {
-        "dx": g / batch.s * r * (1 + x_hat) * (dy + a + (1 + x_hat) * (a + b)) + tiny,
-        "dgamma": batch.per_feature(r * batch.sum(dy * (1 + x_hat))) + tiny,
-        "dbeta": batch.per_feature(r * batch.sum(dy)) + tiny,
+        "dx": r * (1 + x_hat) / batch.s * (dx_hat + a + (1 + x_hat) * (a + b)) + tiny,
+        "dgamma": batch.per_feature(batch.sum(r * dy * (1 + x_hat))) + tiny,
+        "dbeta": batch.per_feature(batch.sum(r * dy)) + tiny,
     }
     expected = {
         "y": (batch.y, y_bound),
@@ -96,6 +101,8 @@ def expected_values(
     if isinstance(own, np.ndarray) and own.shape == batch.x.shape:
         expected |= dict.fromkeys(ANOTHER_CALL, (own, 2 * bounds["dx"]))
 
+    if batch.norm.over != "batch":
+        return expected
     largest = batch.per_feature(np.abs(batch.x).max(axis=batch.axis, keepdims=True))
     rough = batch.per_feature(r)
     old_mean, old_var = np.abs(batch.running_mean), np.abs(batch.running_var)
@@ -106,8 +113,8 @@ def expected_values(
     )
     test_rough = (batch.m + 30) * 4 * unit
     distance = np.abs(batch.x) + np.abs(batch.spread(batch.running_mean))
-    test_std = np.sqrt(batch.spread(batch.running_var))
-    expected["test mode"] = batch.test(), test_rough * (g * distance / test_std + np.abs(batch.b))
+    scaled = g * distance / batch.stored_std
+    expected["test mode"] = batch.test(), test_rough * (scaled + np.abs(batch.b))
     return expected
 
 
@@ -132,7 +139,8 @@ def roughness(batch: Batch, unit: float) -> Array:
     max|x|, and the error of a variance computed as E[x^2] - mu^2 up to that times max|x|^2. Where
     the bound would exceed ``TOO_ROUGH``, it is infinite.
     """
-    largest = np.abs(batch.x).max(axis=batch.axis, keepdims=True).astype(np.float64)
+    axes = batch.axis if batch.norm.over == "batch" else batch.norm.axes(batch.x.ndim)
+    largest = np.abs(batch.x).max(axis=axes, keepdims=True).astype(np.float64)
     r = 4 * (batch.m + 30) * unit * (1 + largest**2 / (batch.var + batch.eps))
     return np.where(r > TOO_ROUGH, np.inf, r)
 
@@ -214,21 +222,56 @@ def _shown(value: Any, digits: int) -> str:
 
 def choices_of(subject: Subject, call: Caller) -> Choices:
     """Infer the open choices from the implementation; return the usual ones if it does not run."""
-    momentum, unbiased = MOMENTUM, False
-    batch = probe(subject.ndim, 1.0)
+    usual = Choices(None, MOMENTUM, False)
+    batch = probe(subject.ndim, 1.0, subject.norm)
     try:
         session = subject.session(call, batch.gamma, batch.beta, running_of(batch))
         session.train(batch.x.copy())
-        mean, var = session.running()
+        stored = [_plain(value, batch) for value in session.running()]
         eps = _fitting_eps(subject, call)
+        mean, var = stored if len(stored) == 2 else (None, None)
+        if mean is None or var is None:
+            return replace(usual, eps=eps)
+        fitting = _fitting_choices(mean, var, replace(batch, eps=eps or EPS), eps)
+        if subject.has_test_mode and any(choices.stored != "var" for choices in fitting):
+            # Something else than the variance is a convention only if test mode reads it as such.
+            tested = subject.session(call, batch.gamma, batch.beta, running_of(batch))
+            y = tested.test(batch.x.copy())
+            fitting = [c for c in fitting if _explains_test(c, batch, y)]
     except CallError:  # the examples report the exception
-        return Choices(None, momentum, unbiased)
-    if np.shape(mean) == np.shape(var) == batch.features:
-        momentum = _kept(mean, batch)
-        fed = (var - momentum * batch.running_var) / (1 - momentum)
-        excess = fed / batch.per_feature(batch.var) - 1
-        unbiased = bool(np.all(np.abs(excess * (batch.m - 1) - 1) < 0.1))
-    return Choices(eps, momentum, unbiased)
+        return usual
+    return fitting[0] if fitting else Choices(eps, _kept(mean, batch), False)
+
+
+def _plain(value: Any, batch: Batch) -> Array | None:
+    """Return a running statistic with the shape of gamma, or None."""
+    array = np.asarray(value) if isinstance(value, np.ndarray) else None
+    fits = array is not None and array.size == batch.gamma.size and array.dtype.kind == "f"
+    return array.reshape(batch.features) if array is not None and fits else None
+
+
+def _fitting_choices(mean: Array, var: Array, batch: Batch, eps: float | None) -> list[Choices]:
+    """List the choices that explain an update of the running statistics, the usual ones first."""
+    momentum = _kept(mean, batch)
+    rtol = 1e-11 if var.dtype == np.float64 else 1e-5
+    fitting = []
+    for stored in STORED:
+        for unbiased in (False, True):
+            choices = Choices(eps, momentum, unbiased, stored)
+            tried = replace(batch, momentum=momentum, unbiased=unbiased, stored=stored)
+            if np.allclose(var, tried.new_running_var, rtol=rtol, atol=0):
+                fitting.append(choices)
+    plain = [choices for choices in fitting if choices.stored == "var"]
+    return plain[:1] or fitting
+
+
+def _explains_test(choices: Choices, batch: Batch, y: Any) -> bool:
+    tried = replace(batch, eps=eps_to_judge_by(choices), stored=choices.stored)
+    return (
+        isinstance(y, np.ndarray)
+        and np.shape(y) == batch.x.shape
+        and bool(np.allclose(y, tried.test(), rtol=1e-9, atol=1e-9))
+    )
 
 
 def _kept(mean: Array, batch: Batch) -> float:
@@ -243,12 +286,12 @@ def _fitting_eps(subject: Subject, call: Caller) -> float | None:
     """Solve y = xc / sqrt(var + eps) for eps, at two small variances; None unless both agree."""
     found = []
     for scale in (1e-3, 3e-3):
-        batch = probe(subject.ndim, scale)
+        batch = probe(subject.ndim, scale, subject.norm)
         session = subject.session(call, batch.gamma, batch.beta, running_of(batch))
         y = session.train(batch.x.copy())
         if not isinstance(y, np.ndarray) or y.shape != batch.x.shape:
             return None
-        slope = batch.sum(batch.xc * y) / batch.sum(batch.xc**2)
+        slope = batch.mean(batch.xc * y) / batch.mean(batch.xc**2)
         eps = float(np.median(1 / slope**2 - batch.var))
         if not (eps > 1e-15 and np.allclose(y, batch.xc / np.sqrt(batch.var + eps), rtol=1e-4)):
             return None

@@ -18,10 +18,20 @@ import numpy as np
 from hypothesis import Phase, Verbosity, find, settings
 from hypothesis.errors import NoSuchExample
 
-from .batch import Batch, probe
+from .batch import BATCH_NORM, STORED, Batch, Norm, probe
 from .calls import Caller, CallError, TimeLimitError
 from .catalogue import Mistake
-from .conventions import PARTS, NothingToJudgeError, Subject, layers, pair
+from .conventions import (
+    PARTS,
+    Found,
+    NothingToJudgeError,
+    Subject,
+    Unclear,
+    adapter_for,
+    is_affine,
+    layers,
+    pair,
+)
 from .counterexample import script
 from .diagnosis import diagnose
 from .expectation import (
@@ -106,30 +116,41 @@ def check_batch_norm(
     if ndim not in (None, 2, 4) or examples < 1:
         raise ValueError(f"check_batch_norm: ndim is 2 or 4, examples at least 1; "
                          f"got ndim={ndim}, examples={examples}")  # fmt: skip
+    call = Caller(seconds_per_call, seconds)
     try:
         if isinstance(implementation, type):
-            subjects: Sequence[Subject] = layers(implementation, ndim)
+            subjects: Sequence[Subject] = layers(implementation, ndim, call=call)
         elif isinstance(implementation, tuple) and len(implementation) == 2:
-            subjects = [pair(*implementation, ndim)]
+            subjects = [pair(*implementation, ndim, call=call)]
         else:
             raise NothingToJudgeError(
                 f"give (forward, backward) or a class, not {type(implementation).__name__}"
             )
     except NothingToJudgeError as reason:
         raise ValueError(f"check_batch_norm: {reason}") from None
-    return check(subjects, Caller(seconds_per_call, seconds), examples, seed)
+    return check(Found(list(subjects), [], []), call, examples, seed)
 
 
-def check(subjects: Sequence[Subject], call: Caller, examples: int, seed: int) -> Report:
-    """Check all subjects; those of a class, only for the numbers of axes that it runs on."""
+def check(
+    found: Found,
+    call: Caller,
+    examples: int,
+    seed: int,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """Check all subjects that were found; `progress` is told what is being done.
+
+    What is wrong in a forward is explained with the first of its backwards.
+    """
     verdicts: list[Verdict] = []
     wrong: dict[Any, set[str]] = {}  # of a forward: its properties that were found wrong
-    for subject in _runnable(subjects, call):
-        forward = getattr(subject, "forward", subject)
-        verdict = judge(subject, call, examples, seed, frozenset(wrong.get(forward, ())))
+    for subject in found.subjects:
+        forward = subject.names[0], subject.ndim
+        above = frozenset(wrong.get(forward, ()))
+        verdict = judge(subject, call, examples, seed, progress, above)
         verdicts.append(verdict)
         wrong.setdefault(forward, set()).update(_wrong_in_the_forward(verdict))
-    return Report(verdicts)
+    return Report([*verdicts, *map(unclear, found.unclear)], tuple(found.others))
 
 
 def _wrong_in_the_forward(verdict: Verdict) -> set[str]:
@@ -138,24 +159,9 @@ def _wrong_in_the_forward(verdict: Verdict) -> set[str]:
     return wrong & {"forward", "running statistics", "test mode"}
 
 
-def _runnable(subjects: Sequence[Subject], call: Caller) -> list[Subject]:
-    """Return the subjects, without the numbers of axes for which a class was not written.
-
-    C and W of the probe differ, so that a class for two axes does not run on four by coincidence.
-    """
-    runnable = []
-    for subject in subjects:
-        batch = probe(subject.ndim, 1.0)
-        try:
-            session = subject.session(call, batch.gamma, batch.beta, running_of(batch))
-            ok = np.shape(session.train(batch.x.copy())) == batch.x.shape
-        except (CallError, TimeLimitError):
-            ok = False
-        alternatives = [other for other in subjects if other.names == subject.names]
-        if ok or len(alternatives) == 1:
-            runnable.append(subject)
-    missing = [s for s in subjects if s.names not in {r.names for r in runnable}]
-    return runnable + list({s.names: s for s in reversed(missing)}.values())
+def unclear(one: Unclear) -> Verdict:
+    """Return the verdict on an implementation whose calling convention is not understood."""
+    return Verdict(one.name, "", 0, [], [], one.reason, adapter=one.adapter)
 
 
 def judge(
@@ -163,6 +169,7 @@ def judge(
     call: Caller,
     examples: int,
     seed: int,
+    progress: Callable[[str], None] = lambda text: None,
     above: frozenset[str] = frozenset(),
 ) -> Verdict:
     """Check one implementation and return the verdict. What is not written yet is not judged.
@@ -171,8 +178,9 @@ def judge(
     there; they are not explained again.
     """
     name = ", ".join(subject.names)
+    progress(name)
     try:
-        missing = _unwritten(subject, call)
+        missing = {**subject.missing, **_unwritten(subject, call)}
         notes = [f"the {part} is not written yet: {why}" for part, why in missing.items()]
         if "forward" in missing:
             return Verdict(name, subject.convention, 0, [], notes, unwritten=True)
@@ -182,18 +190,31 @@ def judge(
     except TimeLimitError as late:
         return Verdict(name, subject.convention, 0, [], [], str(late))
     court = Court(subject, call, choices, notes=set(notes), above=above)
-    judged = court.survey(examples, seed)
+    judged = court.survey(examples, seed, lambda count: progress(f"{name}: {count} of {examples}"))
+    progress(f"{name}: looking for the smallest failing case" if court.failed else name)
     lines = court.lines(seed)
-    repeated = sorted(above & set(court.failed))
+    if any(line.property == "forward" and not line.passed for line in lines) and is_affine(
+        subject, call
+    ):
+        court.notes.add(
+            f"not a {subject.norm.name}: this is an affine layer, it does not normalize"
+        )
     return Verdict(
         name, subject.convention, judged, lines, sorted(court.notes), court.stopped,
-        above=repeated, search=court.where,
+        unjudged=dict(subject.unjudged), adapter=_adapter(subject),
+        above=sorted(above & set(court.failed)), search=court.where,
     )  # fmt: skip
+
+
+def _adapter(subject: Subject) -> str:
+    if not subject.unjudged:
+        return ""
+    return adapter_for(subject.names, [subject.things[name] for name in subject.names])
 
 
 def _unwritten(subject: Subject, call: Caller) -> dict[str, str]:
     """Find the parts that return None or raise NotImplementedError, and what they said."""
-    batch = probe(subject.ndim, 1.0)
+    batch = probe(subject.ndim, 1.0, subject.norm)
     missing: dict[str, str] = {}
 
     def attempt(part: str, use: Callable[[Any], Any]) -> None:
@@ -206,7 +227,7 @@ def _unwritten(subject: Subject, call: Caller) -> dict[str, str]:
                 missing[part] = error.told.removeprefix("NotImplementedError: ")
 
     try:
-        attempt("backward", lambda session: session.backward(batch.dy.copy()))
+        attempt("backward", lambda s: s.backward(batch.dy.copy()) if subject.backward else None)
         if subject.has_test_mode:
             attempt("test mode", lambda session: session.test(batch.x.copy()))
     except CallError as error:
@@ -215,15 +236,23 @@ def _unwritten(subject: Subject, call: Caller) -> dict[str, str]:
     return missing
 
 
-def cases(ndim: int, larger: int | None = None) -> st.SearchStrategy[BatchNormCase]:
+def cases(
+    ndim: int, larger: int | None = None, norm: Norm = BATCH_NORM
+) -> st.SearchStrategy[BatchNormCase]:
     """Draw cases whose values are integers, most of them in float64.
 
-    Each feature has at least three values: with two, dx is 0 for every cotangent (but for eps).
-    Each side may exceed its minimum by `larger`.
+    At least three values share their statistics: with two, dx is 0 for every cotangent (but for
+    eps). Each side may exceed its minimum by `larger`.
     """
     larger = LARGER[ndim] if larger is None else larger
     side = st.integers(1, 1 + larger)
-    shapes = st.tuples(st.integers(3, 3 + larger), *[side] * (ndim - 1))
+    several = st.integers(3, 3 + larger)
+    if norm.over == "batch":
+        shapes = st.tuples(several, *[side] * (ndim - 1))
+    elif ndim == 2:
+        shapes = st.tuples(side, several)
+    else:  # one to four channels: two groups of one, or of two, or one group
+        shapes = st.tuples(st.integers(1, 2), st.integers(1, 4), st.integers(2, 3), side)
     axis = tuple(i for i in range(ndim) if i != 1)
     double, single = np.float64, np.float32
     layouts = st.tuples(shapes, st.just(axis))
@@ -231,6 +260,13 @@ def cases(ndim: int, larger: int | None = None) -> st.SearchStrategy[BatchNormCa
         layouts, (double, double, double, single), (1e-5,), layouts=("C",),
         elements=st.integers(-9, 9),
     )  # fmt: skip
+
+
+def reseeded(case: BatchNormCase, rng: np.random.Generator) -> BatchNormCase:
+    """Return a case of the same shapes and dtype with random integers as values."""
+    arrays = (case.x, case.gamma, case.beta, case.dy)
+    x, gamma, beta, dy = (rng.integers(-9, 10, a.shape).astype(case.dtype) for a in arrays)
+    return replace(case, x=x, gamma=gamma, beta=beta, dy=dy)
 
 
 @dataclass(frozen=True)
@@ -257,7 +293,9 @@ class Court:
 
     def __post_init__(self) -> None:
         self.reference = Reference(self.subject, self.call)
-        self.where = Lines(self.subject, eps_to_judge_by(self.choices))
+        self.where: Lines | None = None
+        if self.subject.norm is BATCH_NORM and self.subject.has_backward:
+            self.where = Lines(self.subject, eps_to_judge_by(self.choices))
 
     def batch(self, case: BatchNormCase) -> Batch:
         """Make a batch of a drawn case, with eps, running statistics and the open choices."""
@@ -266,6 +304,7 @@ class Court:
             case.x, case.gamma, case.beta, case.dy, case.axis, eps_to_judge_by(self.choices),
             running_mean=0.5 - place, running_var=0.25 + place,
             momentum=self.choices.momentum, unbiased=self.choices.unbiased,
+            stored=self.choices.stored, norm=self.subject.norm,
         )  # fmt: skip
 
     def examine(self, case: BatchNormCase, gradients: bool = True) -> list[Failure]:
@@ -274,31 +313,50 @@ class Court:
         with np.errstate(all="ignore"):
             seen = observe(self.subject, batch, self.call)
             forward_runs = not isinstance(seen["y"].value, CallError)
-            differentiate = gradients and forward_runs and "backward" in self.subject.written
+            differentiate = gradients and forward_runs and self.subject.has_backward
             derivative = self.reference(batch) if differentiate else None
             self.seen |= set(seen)
             self.notes |= notes_on(batch, seen)
             found = findings(seen, expected_values(batch, seen, derivative))
             return [Failure(f, batch, script(self.subject, batch, seen[f.seen], f)) for f in found]
 
-    def survey(self, examples: int, seed: int) -> int:
-        """Examine `examples` cases, note which properties fail, return the number examined."""
-        judged = 0
+    def survey(
+        self, examples: int, seed: int, told: Callable[[int], None] = lambda count: None
+    ) -> int:
+        """Examine `examples` cases, note which properties fail, return the number examined.
 
-        def note_failures(case: BatchNormCase) -> bool:
+        Of four cases, hypothesis draws one. The others have the same shapes and random values:
+        drawing takes longer than all else.
+        """
+        judged, rng = 0, np.random.default_rng(seed)
+
+        def note_failures(drawn: BatchNormCase) -> bool:
+            # Random values come first: of four cases, the first may be the only one that is
+            # differentiated, and what hypothesis draws is often too simple to show a mistake.
+            for case in (*(reseeded(drawn, rng) for _ in range(3)), drawn):
+                note(case)
+            return False
+
+        def note(case: BatchNormCase) -> None:
             nonlocal judged
-            if self.stopped is None:
+            if self.stopped is None and judged < examples:
                 try:
                     # Numerical derivatives are slow: they are computed on every fourth example.
                     differentiate = self.reference.untraced is None or judged % 4 == 0
                     for failure in self.examine(case, differentiate):
                         self.failed.setdefault(failure.finding.property, failure)
                     judged += 1
+                    told(judged)
                 except TimeLimitError as late:
                     self.stopped = str(late)
-            return False
 
-        _find(cases(self.subject.ndim), note_failures, examples, seed, [Phase.generate])
+        _find(
+            cases(self.subject.ndim, norm=self.subject.norm),
+            note_failures,
+            -(-examples // 4),
+            seed,
+            [Phase.generate],
+        )
         return judged
 
     def lines(self, seed: int) -> list[Line]:
@@ -342,20 +400,26 @@ class Court:
         return name == "shapes and dtypes" or bool(self.seen & names)
 
     def _passed(self, name: str) -> Line:
-        c = self.choices
+        c, kind = self.choices, self.subject.norm
+        what = "transform" if kind.over == "batch" else f"{kind.name} transform"
         about = {
-            "forward": f"the transform, with eps = {c.eps:g}" if c.eps else "the transform",
+            "forward": f"the {what}, with eps = {c.eps:g}" if c.eps else f"the {what}",
             "dx": "the derivative of the forward",
             "dgamma": "the derivative of the forward",
             "dbeta": "the derivative of the forward",
             "shapes and dtypes": "as they must be",
-            "inputs unchanged": "x, gamma, beta and dout stay what they were",
+            "inputs unchanged": self._inputs(),
             "its own cache": "other calls between forward and backward do not disturb it",
             "running statistics": f"keep {c.momentum:g} of the old, and take the "
-            f"{'unbiased' if c.unbiased else 'biased'} variance",
+            f"{'unbiased' if c.unbiased else 'biased'} {STORED[c.stored]}",
             "test mode": "the transform with the running statistics",
         }
         return Line(name, True, about[name])
+
+    def _inputs(self) -> str:
+        seen = ["x", "gamma", *(["beta"] if self.subject.norm.shifted else [])]
+        seen += ["dout"] if "dy after backward" in self.seen else []
+        return f"{', '.join(seen[:-1])} and {seen[-1]} stay what they were"
 
     def _failed(self, name: str, seed: int) -> Line:
         self.call.allow(2 * SECONDS_TO_SHRINK)
@@ -364,10 +428,10 @@ class Court:
         follows = name in GRADIENTS and "forward" in self.failed
         if name in GRADIENTS and not finding.raised:
             text += "\n  (expected: the derivative of your own forward)"
-        search = not finding.raised
+        search = not finding.raised and self.subject.norm.over == "batch"
         mistake = self.diagnosis(finding.seen) if search else None
         where = None
-        if name in GRADIENTS and not follows:
+        if self.where and name in GRADIENTS and not follows:
             where = self.where.of(name, smallest.batch)
         text = text.replace("\n", "\n    ")
         return Line(name, False, text, smallest.code, mistake, search, where)
@@ -399,7 +463,9 @@ class Court:
 
         phases = [Phase.generate, Phase.shrink]
         for larger in (0, 1, None):  # the smallest shapes first: shrinking a large one takes long
-            smallest = _find(cases(self.subject.ndim, larger), fails, 40, seed, phases)
+            smallest = _find(
+                cases(self.subject.ndim, larger, self.subject.norm), fails, 40, seed, phases
+            )
             if smallest:
                 return failures[_key(smallest)]
         return self.failed[name]

@@ -7,7 +7,6 @@ the user's own forward, with the engine or else numerically.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,8 +65,13 @@ class _Run:
 
     def keep_running(self, when: str) -> None:
         for name, value in zip(self.session.names, self.session.running(), strict=True):
-            if value is not None:
-                self.keep(name + when, value, self.session.names[name])
+            if value is None:
+                continue
+            expression = self.session.names[name]
+            fits = isinstance(value, np.ndarray) and value.size == self.gamma.size
+            if fits and value.shape != self.gamma.shape:  # statistics may be kept as (1, D)
+                value, expression = value.reshape(self.gamma.shape), f"{expression}.reshape(-1)"
+            self.keep(name + when, value, expression)
 
 
 def _attempt(
@@ -94,14 +98,13 @@ def _train_and_backward(
         for name, array in (("x", x), ("gamma", run.gamma), ("beta", run.beta)):
             run.keep(f"{name} after forward", array, name)
         run.keep_running("")
-        if "backward" not in subject.written:
+        if not subject.has_backward:
             return
-        gradients = run.session.backward(dy)
-        for name, value in zip(GRADIENTS, gradients, strict=True):
+        for name, value in run.session.backward(dy).items():
             run.keep(name, value, name)
         run.keep("dy after backward", dy, "dout")
         again = run.session.backward(batch.dy.copy())
-        run.keep("dx of a second backward", again[0], "dx")
+        run.keep("dx of a second backward", again["dx"], "dx")
 
     def start() -> _Run:
         return _Run(subject, batch, call, seen)
@@ -119,13 +122,8 @@ def _another_forward(subject: Subject, batch: Batch, call: Caller, seen: dict[st
         run.session.train(batch.x.copy())
         latest = _Run(subject, batch, call, {})
         latest.session.train(elsewhere(batch, "latest").x, "x_latest")
-        between = [
-            re.sub(r"\blayer\b", "latest", line.replace("out, cache =", "_ ="))
-            for line in latest.session.statements
-            if not line.startswith("bn_param")
-        ]
-        run.session.statements += between
-        run.keep("dx after another forward", run.session.backward(batch.dy.copy())[0], "dx")
+        run.session.statements += run.session.beside(latest.session)
+        run.keep("dx after another forward", run.session.backward(batch.dy.copy())["dx"], "dx")
 
     def start() -> _Run:
         return _Run(subject, batch, call, seen)
@@ -135,9 +133,8 @@ def _another_forward(subject: Subject, batch: Batch, call: Caller, seen: dict[st
 
 def _test_mode(subject: Subject, batch: Batch, call: Caller, seen: dict[str, Seen]) -> None:
     def steps(run: _Run) -> None:
-        if run.session.running()[0] is not None:
-            run.keep("test mode", run.session.test(batch.x.copy()), "out")
-            run.keep_running(" after test")
+        run.keep("test mode", run.session.test(batch.x.copy()), "out")
+        run.keep_running(" after test")
 
     _attempt("test mode", lambda: _Run(subject, batch, call, seen), seen, steps)
 
@@ -162,7 +159,7 @@ class Reference:
         if self.untraced is None:
             try:
                 if not self._trusted:
-                    self._cross_check(probe(self.subject.ndim, 1.0))
+                    self._cross_check(probe(self.subject.ndim, 1.0, self.subject.norm))
                     self._trusted = True
                 return [exact(g) for g in self._trace(batch)]
             except CallError as error:
@@ -177,7 +174,8 @@ class Reference:
         def differentiate() -> list[Array]:
             if not isinstance(y, Tensor):
                 raise TypeError("forward turned its input into a plain array")
-            return [g.data for g in grad(y, inputs, batch.dy)]
+            wanted = inputs if self.subject.norm.shifted else inputs[:2]
+            return [g.data for g in grad(y, wanted, batch.dy)]
 
         result: list[Array] = self.call("differentiating forward", differentiate)
         return result
@@ -198,7 +196,7 @@ class Reference:
             return float(np.sum(terms)), 4 * float(unit * np.sum(np.abs(terms)))
 
         numerical, error = slope(along, 1 / 64, 2.0, 5)
-        parts = [g * d for g, d in zip(traced, v, strict=True)]
+        parts = [g * d for g, d in zip(traced, v, strict=False)]
         size = sum(float(np.sum(np.abs(p))) for p in parts)
         if not abs(sum(float(np.sum(p)) for p in parts) - numerical) <= 2 * error + 1e-6 * size:
             lost = TypeError("the recorded gradient lacks a part, as float(x) would lose it")

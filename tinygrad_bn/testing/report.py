@@ -66,20 +66,35 @@ class Verdict:
     notes: list[str] = field(default_factory=list)
     stopped: str | None = None
     unwritten: bool = False  # there is nothing to judge yet
+    unjudged: dict[str, str] = field(default_factory=dict)  # what cannot be judged, and why
+    adapter: str = ""  # a file to complete, with which it can be judged
     above: list[str] = field(default_factory=list)  # wrong, and reported with another backward
     search: Lines | None = field(default=None, repr=False)  # for the page
 
     @property
     def ok(self) -> bool:
         """Return whether every property holds and the check was not stopped."""
+        undecided = self.stopped is not None or self.unjudged
         wrong = self.above or not all(line.passed for line in self.lines)
-        return self.stopped is None and not wrong
+        return not undecided and not wrong
 
     def __str__(self) -> str:
-        parts = [f"{self.name}\n  taken as: {self.convention}", *map(str, self.lines)]
+        parts = [self.name, f"  taken as: {self.convention}"] if self.convention else [self.name]
+        parts += map(str, self.lines)
+        parts += [
+            textwrap.indent(f"  ?       {what}: cannot be judged: {why}", "    ").removeprefix(
+                "    "
+            )
+            for what, why in self.unjudged.items()
+        ]
         parts += [textwrap.indent(f"note: {note}", "  ") for note in self.notes]
         if self.stopped:
-            parts.append(textwrap.indent(f"STOPPED: {self.stopped}", "  "))
+            word = "STOPPED" if self.convention else "cannot be judged"
+            parts.append(textwrap.indent(f"{word}: {self.stopped}", "  "))
+        if self.adapter:
+            parts.append(f"  to have it judged, save this as adapter.py, complete the lines marked "
+                         f"TODO,\n  and give --adapter adapter.py:\n\n"
+                         f"{textwrap.indent(self.adapter, '      ')}")  # fmt: skip
         parts.append(f"  {self.conclusion}")
         return "\n".join(parts)
 
@@ -97,6 +112,9 @@ class Verdict:
             return "not written yet"
         if self.stopped:
             return "could not be judged"
+        if self.unjudged:
+            right = ", ".join(line.property for line in self.lines)
+            return f"right: {right}; could not be judged: {', '.join(self.unjudged)}"
         partly = any("is not written yet" in note for note in self.notes)
         return "right, as far as it is written" if partly else "right"
 
@@ -106,6 +124,8 @@ class Report:
     """The verdicts on all implementations. It is true if all are right; print it to read them."""
 
     verdicts: list[Verdict]
+    others: tuple[str, ...] = ()  # what else could be judged
+    notes: tuple[str, ...] = ()  # remarks on the file
 
     @property
     def ok(self) -> bool:
@@ -127,7 +147,10 @@ class Report:
         return self.ok
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.verdicts))
+        parts = [*map(str, self.verdicts), *(f"note: {note}" for note in self.notes)]
+        if self.others:
+            parts.append(f"note: not asked for, but could be judged: {'; '.join(self.others)}")
+        return "\n\n".join(parts)
 
     __repr__ = __str__
 
@@ -138,4 +161,5 @@ class Report:
             lines = [line.as_dict() for line in verdict.lines]
             shallow = {k: v for k, v in vars(verdict).items() if k not in ("lines", "search")}
             verdicts.append({**shallow, "ok": verdict.ok, "lines": lines})
-        return {"ok": self.ok, "exit_code": self.exit_code, "verdicts": verdicts}
+        return {"ok": self.ok, "exit_code": self.exit_code, "verdicts": verdicts,
+                "others": list(self.others), "notes": list(self.notes)}  # fmt: skip

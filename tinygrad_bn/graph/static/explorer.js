@@ -1,157 +1,27 @@
-/* Steps, keys and links: the input of the reader, and the state that is shown. */
-
-const state = { step: 0, node: null, playing: 0 };
-
-/** [phase, node]: the start, each operation, the seed, each rule, and the end. */
-const steps = [["start", null], ...data.nodes.flatMap((n, id) => (n.op ? [["forward", id]] : []))];
-const forwardSteps = steps.length - 1;
-if (data.hasGradients) {
-  steps.push(["seed", data.nodes.length - 1]);
-  for (let id = data.nodes.length - 1; id >= 0; id--)
-    if (data.nodes[id].op && data.nodes[id].grad !== null) steps.push(["backward", id]);
-  steps.push(["end", null]);
-}
-const doneAt = new Map(); // node -> the step at which its rule has run
-steps.forEach(([phase, id], at) => phase === "backward" && doneAt.set(id, at));
-const madeAt = new Map(steps.flatMap(([phase, id], at) => (phase === "forward" ? [[id, at]] : [])));
-const arrivedBy = (at) => (user) => doneAt.get(user) <= at;
-
-function headline([phase, id]) {
-  const node = data.nodes[id];
-  if (phase === "start") return "Before the first step";
-  if (phase === "forward") return `Forward through ${node.op}`;
-  if (phase === "seed") return "The upstream cotangent";
-  if (phase === "backward") return `Backward through ${node.op}`;
-  return data.comparisons.length ? "The graph and the closed forms" : "The gradients";
-}
-
-/** Show the current state. */
-function render() {
-  const [phase, id] = steps[state.step];
-  byId("step").value = state.step;
-  byId("where").textContent = `${state.step} / ${steps.length - 1}`;
-  const words = headline(steps[state.step]);
-  byId("step").setAttribute("aria-valuetext", `${state.step} of ${steps.length - 1}: ${words}`);
-  byId("panel-title").textContent = state.node === null ? words : data.nodes[state.node].title;
-  document.body.dataset.phase = phase === "seed" || phase === "end" ? "backward" : phase;
-  if (state.node !== null) nodePanel(state.node);
-  else if (phase === "start") startPanel();
-  else if (phase === "forward") forwardPanel(id);
-  else if (phase === "seed") seedPanel(id);
-  else if (phase === "backward") backwardPanel(id, arrivedBy(state.step));
-  else endPanel();
-  mark(phase, id);
-}
-
-/** Mark each card and arrow with its state at the current step. */
-function mark(phase, active) {
-  const back = state.step > forwardSteps;
-  for (const [name, card] of cards) {
-    if (!card.isConnected || name[0] === "s") continue;
-    const id = Number(name.slice(1));
-    const node = data.nodes[id];
-    card.classList.toggle("todo", !back && (madeAt.get(id) ?? 0) > state.step && state.step > 0);
-    card.classList.toggle("now", id === active);
-    card.classList.toggle("selected", id === state.node);
-    const line = card.querySelector(".grad");
-    if (line) line.textContent = gradientLine(id, node, back);
-    card.classList.toggle("has-grad", back && node.grad !== null && (line?.textContent ?? "").startsWith("∇"));
-  }
-  for (const [name, card] of cards) {
-    if (name[0] !== "s" || !card.isConnected) continue;
-    card.classList.toggle("now", active !== null && drawnAs(active) === name);
-    card.classList.toggle("selected", state.node !== null && drawnAs(state.node) === name);
-  }
-  for (const arrow of arrows.values()) arrow.classList.remove("forward", "backward");
-  if (phase !== "forward" && phase !== "backward") return;
-  const node = data.nodes[active];
-  const lit = node.inputs.flatMap((i, position) =>
-    phase === "forward" || node.parts[position] !== null ? arrowBetween(i, active) : []);
-  for (const arrow of lit) {
-    arrow.classList.add(phase);
-    arrow.parentNode.append(arrow); // drawn over the others
-  }
-}
-
-function gradientLine(id, node, back) {
-  if (!data.hasGradients) return node.kind === "constant" ? "" : "no gradient yet";
-  if (node.grad === null) return node.kind === "constant" || !back ? "" : "none flows here";
-  if (!back) return "";
-  const all = terms[id].length;
-  const there = terms[id].filter(([user]) => doneAt.get(user) <= state.step).length;
-  if (all > there) return there ? `∇ ${there} of ${all} parts` : "";
-  return `∇ ${node.gradBrief}`;
-}
-
-function go(step, { quietly = false } = {}) {
-  state.step = Math.max(0, Math.min(steps.length - 1, step));
-  state.node = null;
-  Object.assign(picks, { forward: 0, parts: [] });
-  render();
-  const [, id] = steps[state.step];
-  if (id !== null) reveal(drawnAs(id));
-  if (!quietly) byId("said").textContent = `Step ${state.step} of ${steps.length - 1}. ${headline(steps[state.step])}`;
-  byId("panel").scrollTop = 0;
-  remember();
-}
-
-/** Show a node in the panel; with null, show the current step again. */
-function select(id) {
-  state.node = id;
-  if (id !== null) {
-    let isFolded = false;
-    for (const k of around(data.nodes[id].in)) if (k && !unfolded.has(k)) isFolded = Boolean(unfolded.add(k));
-    if (isFolded) draw();
-    reveal(`n${id}`);
-    byId("said").textContent = `${data.nodes[id].title}, ${data.nodes[id].kind}`;
-    byId("panel").scrollTop = 0;
-  }
-  render();
-  remember();
-}
-
-function play(on = !state.playing) {
-  clearInterval(state.playing);
-  state.playing = 0;
-  if (on) {
-    if (state.step === steps.length - 1) go(0);
-    state.playing = setInterval(() => {
-      go(state.step + 1);
-      if (state.step === steps.length - 1) play(false);
-    }, 1100);
-  }
-  document.body.classList.toggle("playing", on);
-  byId("play").setAttribute("aria-label", on ? "Pause" : "Play");
-}
-
-/** Store what is shown in the link of the page: #step=12, #node=x_hat (or its number), or both. */
-function remember() {
-  const node = state.node === null ? "" : `&node=${state.node}`;
-  history.replaceState(null, "", `#step=${state.step}${node}`);
-}
-
-function follow() {
-  const wanted = new URLSearchParams(location.hash.slice(1));
-  const step = Number.parseInt(wanted.get("step") ?? "0", 10);
-  const name = wanted.get("node");
-  let id = name === null ? -1 : data.nodes.findIndex((n) => n.name === name);
-  if (id < 0 && /^\d+$/.test(name ?? "") && data.nodes[name]) id = Number(name);
-  go(Number.isNaN(step) ? 0 : step, { quietly: true });
-  if (id >= 0) select(id);
-}
-
-// Keys, buttons, pointer
+/* Keys, buttons and links: the input of the reader; and the start of the page. */
 
 const KEYS = {
   ArrowRight: () => go(state.step + 1), ArrowLeft: () => go(state.step - 1),
-  Home: () => go(0), End: () => go(steps.length - 1), " ": () => play(),
+  PageDown: () => stepOver(1), PageUp: () => stepOver(-1),
+  Home: () => go(0), End: () => go(lastStep), " ": () => play(),
   "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => fit(),
   "/": () => field.focus(),
   Escape: () => (state.node === null ? play(false) : select(null)),
 };
+const PAN = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target === field) return;
-  const item = event.target.closest?.("[data-id],[data-scope]");
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  const scrolls = event.target.id === "panel";
+  if (event.shiftKey && PAN[event.key]) {
+    event.preventDefault();
+    return pan(...PAN[event.key].map((to) => 80 * to));
+  }
+  if (/^Page|^(Home|End)$/.test(event.key) && scrolls) return;
+  if (/^Arrow(Up|Down)$/.test(event.key) && event.target.closest?.("#drawing")) {
+    event.preventDefault();
+    return walk(event.target, event.key === "ArrowDown" ? 1 : -1);
+  }
+  const item = event.target.closest?.("[data-node],[data-scope]");
   if (item && (event.key === "Enter" || event.key === " ")) {
     event.preventDefault();
     return activate(item);
@@ -162,8 +32,29 @@ document.addEventListener("keydown", (event) => {
   KEYS[event.key]();
 });
 
+/** List what can be focused in the drawing, from the top to the bottom. */
+function stops() {
+  const nameOf = ({ dataset }) => (dataset.node ? `n${dataset.node}` : `s${dataset.scope}`);
+  const at = new Map([...drawing.querySelectorAll("[tabindex]")].map((item) => [item, placed.get(nameOf(item))]));
+  return [...at.keys()].sort((a, b) => at.get(a)[1] - at.get(b)[1] || at.get(a)[0] - at.get(b)[0]);
+}
+
+/** Move the focus to the next or the previous item of the drawing, which has one stop for the Tab key. */
+function walk(from, by) {
+  const all = stops();
+  const next = all[Math.max(0, Math.min(all.length - 1, all.indexOf(from.closest("[tabindex]")) + by))];
+  next.focus({ preventScroll: true });
+  reveal(next.dataset.node ? `n${next.dataset.node}` : `s${next.dataset.scope}`);
+}
+
+function holdTabStop(item) {
+  for (const other of drawing.querySelectorAll("[tabindex='0']")) other.setAttribute("tabindex", -1);
+  item?.setAttribute("tabindex", 0);
+}
+drawing.addEventListener("focusin", (event) => holdTabStop(event.target.closest("[tabindex]")));
+
 function activate(item) {
-  if (item.dataset.scope === undefined) return select(Number(item.dataset.id));
+  if (item.dataset.scope === undefined) return select(Number(item.dataset.node));
   const k = Number(item.dataset.scope);
   toggle(k);
   render();
@@ -181,7 +72,7 @@ onClick("fit", () => fit());
 onClick("fold", () => foldAll(false));
 onClick("unfold", () => foldAll(true));
 byId("step").addEventListener("input", (event) => go(Number(event.target.value)));
-addEventListener("hashchange", () => /[#&](step|node)=/.test(location.hash) && follow());
+addEventListener("hashchange", () => /[#&](step|node|set)=/.test(location.hash) && follow());
 
 function foldAll(open) {
   unfolded.clear();
@@ -208,10 +99,8 @@ addEventListener("pointermove", (event) => {
     const apart = (p) => Math.hypot(p[0] - other[0], p[1] - other[1]) || 1;
     zoom(apart(now) / apart(before), (now[0] + other[0]) / 2 - box.left, (now[1] + other[1]) / 2 - box.top);
   } else if (moved > 3) {
-    camera.x += now[0] - before[0];
-    camera.y += now[1] - before[1];
+    pan(now[0] - before[0], now[1] - before[1]);
     drawing.classList.add("held");
-    look();
   }
   pointers.set(event.pointerId, now);
 });
@@ -221,7 +110,7 @@ for (const kind of ["pointerup", "pointercancel"])
     drawing.classList.remove("held");
   });
 drawing.addEventListener("click", (event) => {
-  const item = event.target.closest("[data-id],[data-scope]");
+  const item = event.target.closest("[data-node],[data-scope]");
   if (moved > 3) return;
   if (item) activate(item);
   else if (state.node !== null) select(null);
@@ -233,26 +122,33 @@ drawing.addEventListener("wheel", (event) => {
   zoom(Math.exp(-event.deltaY * rate), event.clientX - box.left, event.clientY - box.top);
 }, { passive: false });
 
-// At the start, scopes are unfolded up to 60 items in all, which can still be read
+/** Unfold scopes, the outer ones first, as long as the whole graph is visible with text that can be read. */
+function unfoldWhatFits() {
+  for (let level = children[0]; level.length; level = level.flatMap((k) => (unfolded.has(k) ? children[k] : [])))
+    for (const k of level) {
+      unfolded.add(k);
+      const { w, h } = measured(0);
+      if (scaleFor(w, h) < READABLE) unfolded.delete(k);
+    }
+}
 
-let seen = members[0].length + children[0].length;
-for (let level = children[0]; level.length; level = level.flatMap((k) => (unfolded.has(k) ? children[k] : [])))
-  for (const k of level) {
-    const more = members[k].length + children[k].length - 1;
-    if (seen + more > 60) continue;
-    seen += more;
-    unfolded.add(k);
-  }
 byId("title").textContent = document.title;
-byId("step").max = steps.length - 1;
+byId("step").max = lastStep;
 byId("phase-forward").style.flexGrow = forwardSteps;
-byId("phase-backward").style.flexGrow = steps.length - 1 - forwardSteps;
-byId("phase-backward").hidden = !data.hasGradients;
+byId("phase-backward").style.flexGrow = lastStep - forwardSteps;
+byId("phase-forward").hidden = !forwardSteps;
+byId("phase-backward").hidden = lastStep === forwardSteps;
 byId("fold").hidden = byId("unfold").hidden = data.scopes.length === 1;
+Object.assign(camera, { width: drawing.parentNode.clientWidth, height: drawing.parentNode.clientHeight });
+unfoldWhatFits();
 draw();
-fit(0.8);
+holdTabStop(stops()[0]);
+resized();
 follow();
-addEventListener("resize", () => fit(0.8));
+addEventListener("resize", () => {
+  resized();
+  render(); // tables are as wide as the panel
+});
 addEventListener("beforeprint", () => {
   const [, , w, h] = placed.get("whole");
   drawing.setAttribute("viewBox", `-8 -8 ${w + 16} ${h + 16}`); // as large as the paper allows

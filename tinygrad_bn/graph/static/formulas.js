@@ -4,7 +4,7 @@ const math = (tag, ...children) => made("http://www.w3.org/1998/Math/MathML", ta
 const row = (...children) => math("mrow", ...children);
 const sign = (text) => math("mo", text);
 const OPERANDS = { a: 0, b: 1 };
-const MOST_TERMS = 4;
+const MOST_TERMS = 8;
 
 /** Build the elements of a tree, with each letter that is in `put` replaced by its content. */
 function built(tree, put, tight = false) {
@@ -71,13 +71,18 @@ const numbered = (node, k) => ({
   },
 });
 
-function summed(terms) {
-  const parts = terms.slice(0, MOST_TERMS).flatMap((term, i) => {
+/** Write a sum, a part for each term, so that it can continue on a new line between two of them. */
+function summed(terms, before = [], after = []) {
+  const written = terms.slice(0, MOST_TERMS).map((term, i) => {
     const made = term();
     return i && !/^[-−]/.test(made.textContent) ? [sign("+"), made] : [made];
   });
-  if (terms.length > MOST_TERMS) parts.push(sign("+"), sign("⋯"));
-  return row(...parts);
+  if (terms.length > MOST_TERMS) written.push([sign("+"), sign("⋯")]);
+  written.at(0)?.unshift(...before);
+  written.at(-1)?.push(...after);
+  const sum = row(...written.map((term) => row(...term)));
+  if (written.length > 1) sum.classList.add("terms");
+  return sum;
 }
 
 const range = (n) => Array.from({ length: n }, (_, i) => i);
@@ -104,8 +109,8 @@ function forwardNumbers(node, k) {
   if (isReduction(node)) {
     const values = data.nodes[node.inputs[0]].value;
     const from = gathered(node, k);
-    const sum = summed(from.map((j) => () => numberOf(values[j])));
-    return node.op === "sum" ? sum : row(math("mfrac", math("mn", "1"), math("mn", from.length)), bracketed(sum));
+    const around = node.op === "sum" ? [[], []] : [[math("mfrac", math("mn", "1"), math("mn", from.length)), sign("(")], [sign(")")]];
+    return summed(from.map((j) => () => numberOf(values[j])), ...around);
   }
   if (isMatrixProduct(node)) {
     const [x, y] = node.inputs.map((i) => data.nodes[i]);
@@ -147,6 +152,12 @@ function formula(...parts) {
   const element = math("math", ...parts);
   element.setAttribute("display", "block");
   return html("div", { class: "formula" }, element);
+}
+
+/** Write an equation whose right side is a sum: the lines break between the terms. */
+function brokenIntoLines(left, sum) {
+  const pieces = [row(left, sign("=")), ...sum.children].map((piece) => math("math", piece));
+  return html("div", { class: "formula lines" }, ...pieces);
 }
 
 function forwardFormula(node) {

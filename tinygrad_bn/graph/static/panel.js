@@ -49,7 +49,9 @@ function tensor(heading, array, shape, options = {}) {
 function withNumbers(numbers, result, k, shape, several) {
   if (numbers === null) return quiet("The numbers of this operation are in the tables.");
   const at = several ? html("p", { class: "quiet at" }, `at ${placeText(k, shape)}`) : null;
-  return html("div", { class: "numbers-in" }, at, formula(numberOf(result, true), sign("="), numbers));
+  const left = numberOf(result, true);
+  const written = numbers.classList.contains("terms") ? brokenIntoLines(left, numbers) : formula(left, sign("="), numbers);
+  return html("div", { class: "numbers-in" }, at, written);
 }
 
 function forwardPanel(id) {
@@ -61,11 +63,11 @@ function forwardPanel(id) {
     render();
   };
   panel.replaceChildren(
-    section("rule forward", title("Forward"), forwardFormula(node),
+    section(`rule ${node.backward ? "backward" : "forward"}`, title(node.backward ? "Backward pass" : "Forward"), forwardFormula(node),
       whole && node.value.length ? withNumbers(forwardNumbers(node, k), node.value[k], k, node.shape, node.value.length > 1) : null),
     section("flow", title("In"), ...[...new Set(node.inputs)].map((i) => {
       const input = data.nodes[i];
-      return tensor([link(i)], input.value, input.shape, { label: input.title });
+      return tensor([link(i)], input.value, input.shape, { label: input.title, leaf: valueLeaf(i) });
     })),
     section("flow", title("Out"),
       tensor([link(id)], node.value, node.shape, { label: node.title, picked: whole ? k : -1, pick: again })),
@@ -78,7 +80,7 @@ function seedPanel(id) {
   panel.replaceChildren(
     section("rule backward", title("Backward starts here"),
       html("p", {}, "The upstream cotangent arrives at the output. Each rule now turns the cotangent of its result into those of its inputs.")),
-    section("flow", tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node) })));
+    section("flow", tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node), leaf: gradLeaf(id) })));
 }
 
 function backwardPanel(id, arrived) {
@@ -101,7 +103,7 @@ function backwardPanel(id, arrived) {
       addingUp(i, arrived));
   });
   panel.replaceChildren(
-    section("flow", title("In"), tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node) })),
+    section("flow", title("In"), tensor([cotangentText(node)], node.grad, node.shape, { label: cotangentText(node), leaf: gradLeaf(id) })),
     ...rules.filter(Boolean));
 }
 
@@ -146,11 +148,17 @@ function startPanel() {
     ["scopes", data.scopes.length - 1]])
     facts.append(html("div", {}, html("dt", {}, name), html("dd", {}, String(value))));
   const output = data.nodes.at(-1);
+  const isAllBackward = hasBackwardNodes && !forwardSteps;
+  const start = html("button", { type: "button", class: "primary" }, `A tour in ${SENTENCES.length} sentences`);
+  start.addEventListener("click", () => guide(0));
   panel.replaceChildren(
-    section("", html("p", {}, "Step through the graph: forward, one operation at a time",
-      data.hasGradients ? ", then backward, one rule at a time." : ". It carries no gradient yet: give one to tg.graph to see it flow backward."),
+    section("", start),
+    section("", html("p", {}, isAllBackward ? "Step through the backward pass, one operation at a time" : "Step through the graph: forward, one operation at a time",
+      isAllBackward ? ". The values that it takes from the forward pass are constants here." : hasBackwardNodes ? "; what the rules of the backward pass computed are steps of their own."
+        : data.hasGradients ? ", then backward, one rule at a time." : ". It carries no gradient yet: give one to tg.graph to see it flow backward."),
       facts),
-    section("", html("p", { class: "keys" }, ...[["←", "→", " step"], ["space", " play"], ["+", "−", "0", " zoom"], ["/", " find"], ["Esc", " close"]]
+    section("", html("p", { class: "keys" }, ...[["←", "→", " step"], ["PgDn", " step over a scope"], ["space", " play"], ["+", "−", "0", " zoom"],
+      ["Shift ←", " move"], ["↑", "↓", " walk the nodes"], ["/", " find"], ["Esc", " close"]]
       .map((keys) => html("span", {}, ...keys.slice(0, -1).map((key) => html("kbd", {}, key)), keys.at(-1))))),
     section("", title("Key"), html("ul", { class: "key" },
       ...["input", "parameter", "constant", "result", "output"].map((kind) => html("li", { class: kind }, kind)))),
@@ -159,13 +167,22 @@ function startPanel() {
   );
 }
 
+const VERDICTS = {
+  agrees: "The gradient from the graph agrees with all three closed forms.",
+  differs: "The gradient from the graph differs from a closed form.",
+  open: "A number here is not finite (0 / 0, or too large), so there is nothing to compare.",
+};
+
+function verdictOf() {
+  if (!data.comparisons.every((c) => c.finite)) return "open";
+  return data.comparisons.every((c) => c.agrees) ? "agrees" : "differs";
+}
+
 function endPanel() {
   const leaves = data.nodes.flatMap((n, id) => (!n.op && n.grad !== null ? [id] : []));
   const content = [];
   if (data.comparisons.length) {
-    const agree = data.comparisons.every((c) => c.agrees);
-    content.push(section("verdict", html("p", { class: agree ? "agrees" : "differs" },
-      agree ? "The gradient from the graph agrees with all three closed forms." : "The gradient from the graph differs from a closed form."),
+    content.push(section("verdict", html("p", { class: verdictOf() }, VERDICTS[verdictOf()]),
       quiet("The graph knows no formula of batch norm; the closed forms know no graph. Largest difference of each:"),
       comparisonTable()));
   }
@@ -181,7 +198,7 @@ function beside(c) {
   const columns = [["the graph", c.graph], ...c.forms.map((f) => [f.name, f.value])];
   if (!isWhole(c.graph) || c.graph.length > 64)
     return html("div", {}, ...columns.map(([name, value]) => tensor([name], value, c.shape, { label: name })));
-  const head = html("tr", {}, html("th"), ...columns.map(([name]) => html("th", { scope: "col" }, name)));
+  const head = html("tr", {}, html("td"), ...columns.map(([name]) => html("th", { scope: "col" }, name)));
   const rows = c.graph.map((_, k) => html("tr", {}, html("th", { scope: "row" }, placeText(k, c.shape)),
     ...columns.map(([, value]) => html("td", { title: exact(value[k]) }, brief(value[k])))));
   return html("div", { class: "scroll" }, html("table", { class: "comparison beside" }, html("thead", {}, head), html("tbody", {}, ...rows)));
@@ -190,7 +207,7 @@ function beside(c) {
 function comparisonTable() {
   const names = data.comparisons[0].forms.map((f) => f.name);
   const several = new Set(data.comparisons.map((c) => c.scope)).size > 1;
-  const head = html("tr", {}, html("th", { scope: "col" }, ""), ...names.map((n) => html("th", { scope: "col" }, n)), html("th", { scope: "col" }, "rounding allows"));
+  const head = html("tr", {}, html("td"), ...names.map((n) => html("th", { scope: "col" }, n)), html("th", { scope: "col" }, "rounding allows"));
   const rows = data.comparisons.flatMap((c, i) => [...(several && data.comparisons[i - 1]?.scope !== c.scope
     ? [html("tr", { class: "of" }, html("th", { colspan: names.length + 2, scope: "rowgroup" }, c.scope))] : []),
   html("tr", {}, html("th", { scope: "row" }, cotangentText(data.nodes[c.node])),
@@ -215,7 +232,7 @@ function nodePanel(id) {
   panel.replaceChildren(
     section("", close, facts),
     ...(node.op ? [section("rule forward", title("Formula"), forwardFormula(node))] : []),
-    section("flow", title("Value"), shown(node.value, node.shape, { label: node.title })),
+    section("flow", title("Value"), shown(node.value, node.shape, { label: node.title, leaf: valueLeaf(id) })),
     section("flow", title("Gradient"), ...gradientOf(id)));
 }
 
@@ -226,5 +243,5 @@ function gradientOf(id) {
   const from = terms[id].length > 1 ? html("div", {}, html("p", {}, "It is a sum:"), partsOf(id, () => true))
     : terms[id].length ? html("p", {}, "It comes from ", link(terms[id][0][0]), ` (${data.nodes[terms[id][0][0]].op}).`)
       : html("p", {}, "It is the upstream cotangent, which came from outside.");
-  return [shown(node.grad, node.shape, { label: cotangentText(node) }), from];
+  return [shown(node.grad, node.shape, { label: cotangentText(node), leaf: gradLeaf(id) }), from];
 }

@@ -25,10 +25,9 @@ from .locating import Found, always, locate
 from .trial import DIRECT, CannotTellError, Trial, trial, trials
 from .truth import Quantity
 
-SECONDS_AT_MOST = 20.0  # for one gradient, if the user's code waits
-
-
 __all__ = ["Lines", "Where"]
+
+SECONDS_AT_MOST = 20.0  # for one gradient, if the user's code waits
 
 
 @dataclass(frozen=True)

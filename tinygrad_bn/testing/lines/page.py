@@ -61,6 +61,7 @@ def page(report: Report, graphs: Sequence[str | None]) -> str:
         "<li>? or here: the two do not fit together</li>"
         "<li>&middot; not judged by itself</li></ul>",
     ]
+    parts += [f"<p>note: {escape(note)}</p>" for note in report.notes]
     for number, (verdict, graph) in enumerate(zip(report.verdicts, graphs, strict=True)):
         parts += _verdict(verdict, graph, f"v{number}-")
     return "\n".join([*parts, "</main></body></html>\n"])
@@ -122,7 +123,8 @@ def _verdict(verdict: Verdict, graph: str | None, anchor: str) -> Iterator[str]:
     yield f"<h2>{escape(verdict.name)}</h2>"
     kind = "good" if verdict.ok and not verdict.unwritten else "bad"
     yield f"<p class='verdict {kind}'>{escape(verdict.conclusion)}</p>"
-    yield f"<p class='quiet'>taken as: {escape(verdict.convention)}</p>"
+    if verdict.convention:
+        yield f"<p class='quiet'>taken as: {escape(verdict.convention)}</p>"
     yield "<ul class='properties'>"
     for line in verdict.lines:
         kind, said = ("ok", line.text) if line.passed else ("wrong", "see below")
@@ -130,6 +132,12 @@ def _verdict(verdict: Verdict, graph: str | None, anchor: str) -> Iterator[str]:
     yield "</ul>"
     for note in verdict.notes:
         yield f"<p>note: {escape(note)}</p>"
+    reasons = [f"{what}: {why}" for what, why in verdict.unjudged.items()]
+    for reason in [*reasons, *filter(None, [verdict.stopped])]:
+        yield f"<p>not judged:</p><pre>{escape(reason)}</pre>"
+    if verdict.adapter:
+        yield "<details><summary>An adapter to complete, for --adapter</summary>"
+        yield f"<pre>{escape(verdict.adapter)}</pre></details>"
     yield from _shown(verdict, graph, anchor)
     for line in verdict.lines:
         if not line.passed:
@@ -138,6 +146,9 @@ def _verdict(verdict: Verdict, graph: str | None, anchor: str) -> Iterator[str]:
 
 
 def _shown(verdict: Verdict, graph: str | None, anchor: str) -> Iterator[str]:
+    if verdict.search is None:
+        yield "<p>Lines are marked only in a batch norm whose backward can be judged.</p>"
+        return
     sheet = _sheet(verdict)
     if sheet is None:
         yield "<p>The values of your lines cannot be shown: neither could the forward be recorded, "

@@ -115,8 +115,7 @@ class Trial:
             )
             session.train(b.x.copy())
         with self.copy.noted_by(backward):
-            gradients = session.backward(b.dy.copy())
-        return dict(zip(GRADIENTS, gradients, strict=True))
+            return session.backward(b.dy.copy())
 
     def observe(self) -> None:
         """Run once, and keep every value of the backward and what is wrong with the results."""
@@ -134,7 +133,7 @@ class Trial:
             if isinstance(places[place].node, ast.Assign) and "." in places[place].text:
                 self.constants[key_of(places[place])] = value
         self.results = results
-        self.wrong = set(GRADIENTS) - self.right(results)
+        self.wrong = set(self.expected) - self.right(results)
 
     def value_at(self, place: int) -> Any:
         """Return the value that a place had in the backward; None if it was not executed."""
@@ -218,6 +217,7 @@ def trial(subject: Subject, copy: Copy, batch: Batch) -> Trial:
         found += truth.sums(found, batch)
         found += truth.factors(batch)
     found = [view for quantity in found for view in truth.views(quantity, batch)]
+    expected = {name: expected[name] for name in subject.gradients}
     one = Trial(subject, copy, batch, expected, found)
     one.observe()
     return one
