@@ -114,7 +114,7 @@ def _changes_of(
         if names and isinstance(statement, ast.Assign) and "cache" in text(statement.value):
             continue
         for node in ast.walk(statement):
-            if isinstance(node, ast.BinOp):
+            if isinstance(node, ast.BinOp) and type(node.op) in SIGNS:
                 sign = SIGNS[type(node.op)]
                 left, right = text(node.left), text(node.right)
                 between = source_between(source, node.left, node.right)

@@ -7,7 +7,6 @@ transform of the sources. Hypothesis draws the cases and shrinks them.
 from __future__ import annotations
 
 import contextlib
-import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -53,7 +52,6 @@ from .strategies import BatchNormCase, batch_norm_cases
 EXAMPLES, SECONDS, SECONDS_PER_CALL = 200, 60.0, 5.0
 LARGER = {2: 3, 4: 1}  # for each number of axes: by how much a side may exceed its minimum
 SECONDS_TO_SHRINK = 3.0  # for each property that fails
-SECONDS_TO_SEARCH = 10.0  # for the line of each gradient that is wrong
 
 
 def check_batch_norm(
@@ -297,8 +295,7 @@ class Court:
         self.reference = Reference(self.subject, self.call)
         self.where: Lines | None = None
         if self.subject.norm is BATCH_NORM and self.subject.has_backward:
-            call = Caller(SECONDS_TO_SEARCH, math.inf)  # many calls of theirs, in one of ours
-            self.where = Lines(self.subject, call, eps_to_judge_by(self.choices))
+            self.where = Lines(self.subject, eps_to_judge_by(self.choices))
 
     def batch(self, case: BatchNormCase) -> Batch:
         """Make a batch of a drawn case, with eps, running statistics and the open choices."""

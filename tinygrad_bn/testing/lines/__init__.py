@@ -27,6 +27,8 @@ from .truth import Quantity
 
 __all__ = ["Lines", "Where"]
 
+SECONDS_AT_MOST = 20.0  # for one gradient, if the user's code waits
+
 
 @dataclass(frozen=True)
 class Where:
@@ -65,7 +67,6 @@ class Lines:
     """The search for lines in one implementation. `eps` is that of its forward."""
 
     subject: Subject
-    call: Caller
     eps: float
     found: dict[str, Found] = field(default_factory=dict)
     shown_on: Batch | None = None  # the smallest batch of the first gradient that is wrong
@@ -76,7 +77,8 @@ class Lines:
         """Return where the gradient `name` goes wrong, with values on `batch`; None if unknown."""
         self.shown_on = self.shown_on or batch
         try:
-            where: Where | None = self.call("finding the line", self._of, name, batch)
+            call = Caller(SECONDS_AT_MOST, SECONDS_AT_MOST)
+            where: Where | None = call("finding the line", self._of, name, batch)
         except (CallError, TimeLimitError):
             return None
         return where
