@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import writing
-from . import closed_forms, dot, jsonable, layout, live, mathml, ranks, text
+from . import closed_forms, derived, dot, jsonable, layout, live, mathml, ranks, text
 from .data import GraphData, Node
 
 SCRIPTS = (
@@ -91,6 +91,7 @@ def data(graph: GraphData) -> dict[str, Any]:
             }
             for c in comparisons
         ],
+        "derived": derived.steps() if comparisons else [],
         "live": live.program(graph, comparisons),
         "card": ranks.CARD,
         "number": ranks.NUMBER,

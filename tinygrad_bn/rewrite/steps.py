@@ -34,8 +34,9 @@ class Law:
 
     def latex(self, write: Writer) -> str:
         """Write the law in LaTeX."""
-        words = rf"\text{{{self.words} }}" if self.words else ""
-        return words + r",\; ".join(self.about(write))
+        words = rf"\text{{{self.words}}}" if self.words else ""
+        about = r",\; ".join(self.about(write))
+        return rf"{words}\; {about}" if words and about else words or about
 
 
 LINEAR = Law("linearity of the sum")

@@ -190,7 +190,18 @@ function endPanel() {
     content.push(section("flow", title(`${cotangentText(data.nodes[c.node])}${data.comparisons.length > 3 ? ` in ${c.scope}` : ""}`), beside(c)));
   if (!data.comparisons.length)
     content.push(...leaves.slice(0, 12).map((id) => section("flow", tensor(["d", link(id)], data.nodes[id].grad, data.nodes[id].shape, { label: cotangentText(data.nodes[id]) }))));
+  if (data.derived.length) content.push(derivation());
   panel.replaceChildren(...content);
+}
+
+/** Show how the compact closed form follows from the recorded rules. */
+function derivation() {
+  const shown = (tree) => (tree ? [math("math", built(tree, {}))] : []);
+  const rows = data.derived.map((step) => html("tr", step.name ? { class: "first" } : {},
+    html("td", {}, ...shown(step.name)), html("td", {}, ...shown(step.formula), html("div", { class: "quiet" }, ...shown(step.law)))));
+  return html("details", { class: "derivation" }, html("summary", {}, "How the compact form follows from the recorded rules"),
+    quiet("For each feature of m values, with s for std; each line starts with the rules that the engine applied."),
+    html("div", { class: "scroll", tabindex: 0 }, html("table", {}, html("tbody", {}, ...rows))));
 }
 
 /** Show a gradient by the graph and by each closed form, number by number. */
