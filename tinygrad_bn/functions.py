@@ -36,11 +36,12 @@ def _binary(primitive: P.Primitive) -> Callable[[TensorLike, TensorLike], Tensor
 
 
 def _joining(method: Callable[..., Any]) -> Callable[..., Tensor]:
-    @wraps(method)
     def function(tensors: Sequence[TensorLike], axis: int = 0) -> Tensor:
         joined: Tensor = method([as_tensor(x) for x in tensors], axis)
         return joined
 
+    function.__name__ = function.__qualname__ = method.__name__
+    function.__doc__ = method.__doc__
     return function
 
 

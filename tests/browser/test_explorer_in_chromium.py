@@ -10,6 +10,8 @@ import pytest
 import tinygrad_bn as tg
 from tinygrad_bn.graph import closed_forms
 
+from .waiting import wait_until
+
 pytestmark = pytest.mark.browser
 
 
@@ -362,7 +364,7 @@ def test_a_resize_keeps_the_camera_where_the_reader_moved_it(opened):
     page.keyboard.press("+")
     before = page.evaluate("[camera.k, camera.x]")
     page.set_viewport_size({"width": 1282, "height": 800})
-    page.wait_for_function("camera.width !== 870")
+    wait_until(page, "camera.width !== 870")
     scale, x = page.evaluate("[camera.k, camera.x]")
     assert scale == before[0]
     assert abs(x - before[1]) <= 1
@@ -406,7 +408,7 @@ def test_a_link_leads_to_its_step_or_node(opened):
     page.evaluate("location.hash = '#panel-title'")  # as the link that skips the graph does
     assert step_of(page) == 13
     page.evaluate("location.hash = '#node=x_hat'")
-    page.wait_for_function("document.getElementById('panel-title').textContent === 'x̂'")
+    wait_until(page, "document.getElementById('panel-title').textContent === 'x̂'")
 
 
 def test_light_and_dark_follow_the_reader_and_print_is_light(opened):

@@ -10,6 +10,8 @@ import pytest
 import tinygrad_bn as tg
 from tinygrad_bn.graph import notebook
 
+from .waiting import wait_until
+
 pytestmark = pytest.mark.browser
 
 # A model as anywidget gives it to `render`; what is saved is what Python would hear.
@@ -72,20 +74,20 @@ def test_the_widget_and_the_page_share_their_numbers_both_ways(shown):
     state = {"page": widget.page, "height": 500, "values": {"0": [[2.0], [4.0], [6.0]]}}
     source = HOST.replace("STATE", json.dumps(state).replace("<", "\\u003c"))
     page, frame = shown(source.replace("MODULE", json.dumps(widget._esm)))
-    frame.wait_for_function("tinygrad.value(0)[0][0] === 2")  # what Python had set before
+    wait_until(frame, "tinygrad.value(0)[0][0] === 2")  # what Python had set before
     frame.evaluate("window.same = true")
     frame.evaluate("drawer.open = true")
     frame.locator("#try .cell[aria-label='x [1, 0]']").fill("NaN")
-    page.wait_for_function("saved.at(-1)?.[0]?.[1]?.[0] === 'NaN'")
+    wait_until(page, "saved.at(-1)?.[0]?.[1]?.[0] === 'NaN'")
     y = len(widget.graph) - 1
     frame.evaluate(f"tinygrad.set({y}, [[1], [1], [1]])")
-    page.wait_for_function(f"saved.at(-1).d{y}?.[0][0] === 1")
+    wait_until(page, f"saved.at(-1).d{y}?.[0][0] === 1")
     widget.values = page.evaluate("saved.at(-1)")
     np.testing.assert_array_equal(widget["x"], [[2.0], [np.nan], [6.0]])
     np.testing.assert_array_equal(widget.upstream, np.ones((3, 1)))
     saves = page.evaluate("saved.length")
     page.evaluate("model.set('values', {...model.get('values'), 0: [[1], [3], [8]]})")
-    frame.wait_for_function("tinygrad.value(1)[0][0] === 4")
+    wait_until(frame, "tinygrad.value(1)[0][0] === 4")
     frame.wait_for_timeout(200)
     assert page.evaluate("saved.length") == saves  # what Python sets does not come back
     page.evaluate("model.set('height', 300)")
