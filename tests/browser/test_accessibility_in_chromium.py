@@ -5,6 +5,7 @@ axe-core does not see the contrast of SVG, so it is computed here, by the formul
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 import numpy as np
@@ -14,7 +15,14 @@ import tinygrad_bn as tg
 
 pytestmark = pytest.mark.browser
 
-AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+@cache
+def axe() -> str:
+    """Return the script of axe-core, which only the extra `browser` brings."""
+    script = resources.files("axe_playwright_python") / "axe.min.js"
+    return script.read_text(encoding="utf-8")
+
+
 PHASES = {"start": 0, "forward": 4, "backward": -4, "end": -1}
 
 
@@ -38,7 +46,7 @@ def complaints(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_reports_nothing(opened, scheme, width):
     page = opened(network(), width=width, color_scheme=scheme)
-    page.evaluate(AXE)
+    page.evaluate(axe())
     found = []
     for unfold in ("foldAll(false)", "foldAll(true)"):
         page.evaluate(unfold)
