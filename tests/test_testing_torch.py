@@ -14,7 +14,9 @@ from tinygrad_bn.testing import compare_with_torch
 
 RNG = np.random.default_rng(0)
 X, G, B = RNG.normal(size=(6, 3)), RNG.uniform(0.5, 2, 3), RNG.normal(size=3)
-needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="PyTorch is not installed")
+needs_torch = pytest.mark.skipif(
+    find_spec("torch") is None, reason="compares with PyTorch, of the extra bench"
+)
 
 
 def batch_norm_of_torch(x, gamma, beta):

@@ -74,7 +74,7 @@ def complain(sentence: str) -> None:
 
 
 def _prepare() -> None:
-    """Put a stream in the place of one that was closed at the start, as by ``>&-``."""
+    """Replace a stream that was closed at the start, as by ``>&-``."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (for the rest of the process)
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

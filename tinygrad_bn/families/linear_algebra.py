@@ -40,7 +40,7 @@ def _t(x: Array) -> Array:
 
 
 def _matrix(x: Array) -> Array:
-    """Give numbers, one for each matrix of a stack, two more axes."""
+    """Return numbers, one for each matrix of a stack, with two more axes."""
     return x[..., None, None]
 
 

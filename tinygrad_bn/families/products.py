@@ -219,7 +219,7 @@ def contract(first: str, a: Array, second: str, b: Array, later: set[str]) -> tu
 
 
 def _aligned(x: Array, own: str, names: str) -> Array:
-    """Give an array one axis for each name, of length 1 where it has none."""
+    """Return an array with one axis for each name, of length 1 where it has none."""
     x = np.transpose(x, tuple([own.index(name) for name in names if name in own]))
     sizes = iter(np.shape(x))
     return np.reshape(x, tuple([next(sizes) if name in own else 1 for name in names]))

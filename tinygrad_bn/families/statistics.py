@@ -44,7 +44,7 @@ def _partition(
 
 
 def _along_one_axis(a: Array, axis: Any, caller: str) -> tuple[Array, tuple[Any, ...]]:
-    """Put the values of all given axes along the last; return also the shape with ones there."""
+    """Return the values of all given axes along the last, and the shape with ones there."""
     axes = normalized_axes(axis, a.ndim, caller)
     kept = tuple([i for i in range(a.ndim) if i not in axes])
     shape = tuple([1 if i in axes else n for i, n in enumerate(a.shape)])

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..program import Program, trace
-from . import page
 from .algebra import Formula
 from .computing import computes, with_forward
 from .naming import Names, with_local_names
+from .page import save
 from .proving import Proof, compared
 from .reading import Reading, read
 from .steps import Step, Steps
@@ -67,7 +67,7 @@ class Derivation:
         return computes(self.recorded, self.reading, self.closed, self.name)
 
     def proves(self, g: Callable[..., Any]) -> Proof:
-        """Tell whether another function computes the same, by comparing normal forms.
+        """Compare normal forms, to prove that another function computes the same.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class Derivation:
 
         Raises ValueError for another ending.
         """
-        page.save(self, Path(path))
+        save(self, Path(path))
 
     @property
     def source(self) -> Program:

@@ -137,7 +137,7 @@ class Names:
         return "".join(self.length((axis,)) for axis in sorted(axes))
 
     def shape_of(self, dim: tuple[int, ...]) -> str | None:
-        """Say what a length is, as in ``x.shape[0]``; None for one that no input has."""
+        """Return what a length is, as in ``x.shape[0]``; None for one that no input has."""
         for x in self.reading.program.inputs:
             dims = self.reading.finder.of(x)
             if dim in dims and sizes.only_axis(x.lengths[dims.index(dim)]) is not None:
@@ -184,7 +184,7 @@ class Names:
 
     @cached_property
     def sums_over(self) -> str:
-        """Say over what the sums are, if it is the same for all: the lengths of these axes."""
+        """The lengths of the axes that all sums are over; empty if they differ."""
         if len(self._summed) != 1:
             return ""
         (axes,) = self._summed

@@ -234,7 +234,7 @@ class Forward:
         return tuple(targets)
 
     def _with_state(self, expression: str) -> str:
-        """Let running statistics that are returned be handed in again at the next call."""
+        """Pass running statistics that are returned in again at the next call."""
         returned = [v for v in self.stored.values() if v.startswith("state_")]
         for variable in returned:
             place = variable.removeprefix("state_")

@@ -67,7 +67,7 @@ class Copy:
 
     @contextmanager
     def noted_by(self, note: Note) -> Iterator[None]:
-        """Let the functions run the instrumented code, whose values go through `note`."""
+        """Run the instrumented code in place of the functions; its values go through `note`."""
         own = [function.__code__ for function, _ in self.functions]
         try:
             for function, code in self.functions:
